@@ -93,7 +93,7 @@ export class AiBalancerError extends Error {
   /** Whether the same call can succeed later. */
   readonly retryable: boolean;
   /**
-   * The soonest time at which an endpoint that can serve such a call can start it, in milliseconds from when the error
+   * The soonest time at which an endpoint can start this call if it is made again, in milliseconds from when the error
    * was created; undefined if it is unknown.
    */
   declare readonly retryAfterMs: number | undefined;

@@ -68,7 +68,10 @@ export interface AttemptReport {
 export interface Verdict {
   /** Name of the endpoint. */
   readonly endpoint: string;
-  /** The filter that removed the endpoint; absent for a candidate. */
+  /**
+   * Why the endpoint was not a candidate: the filter that removed it, or what kept it from starting the call, such as
+   * its quota or breaker. Absent for a candidate.
+   */
   readonly removedBy?: string;
   /** When the endpoint takes calls again, as a Unix time in milliseconds; absent for a candidate and if unknown. */
   readonly until?: number;

@@ -58,14 +58,14 @@ export abstract class Outcome<T> {
   /** Ends the call early: nobody will read its answer. */
   abstract cancel(): void;
 
-  /** Connects the promise and the functions that settle it. */
+  /** Receives the promise and the functions that settle it, from the promise's constructor. */
   connect(answer: Promise<T>, resolve: (data: T) => void, reject: (error: unknown) => void): void {
     this.#answer = answer;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** Set once the promise has resolved. */
+  /** The route report of the answer; set once the promise has resolved. */
   get route(): RouteReport {
     return this.#route as RouteReport;
   }
@@ -76,7 +76,8 @@ export abstract class Outcome<T> {
   }
 
   reject(error: unknown): void {
-    // Marked as handled only now: the mark takes more memory than the rest of the promise of a waiting call.
+    // The rejection is marked as handled only now: while the call waits, the handler would take more memory than the
+    // rest of the promise.
     this.#answer?.catch(ignore);
     // A function of the app may have thrown anything, and next(undefined) would let the request pass.
     this.#reject?.(toError(error, 'the call'));
@@ -138,5 +139,6 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
 }
 
 function ignore(): void {
-  // The app handles the rejection of another promise of this call, or of none.
+  // Ignored on purpose: without this handler, an app that awaits only another promise of the call would get an
+  // unhandledRejection.
 }

@@ -43,7 +43,7 @@ export interface ResponseRequest {
    * account is unknown.
    */
   readonly keptAt: string | undefined;
-  /** Whether every endpoint gets the translation. */
+  /** Whether every endpoint gets the translation, even one that has the Responses API. */
   readonly isTranslated: boolean;
   /** The call's tenant, if it was known when the call was made. Other tenants can't refer to the response. */
   readonly tenant: string | undefined;

@@ -22,9 +22,9 @@ export interface RequestContext {
   maxCostPer1k?: number | undefined;
   /** Lowest accepted `quality` of a model, 0 to 1. Default: no limit. */
   minQuality?: number | undefined;
-  /** Prompt and output tokens together. Default: estimated from the body. */
+  /** Estimate of prompt and output tokens together. Default: estimated from the body. */
   estimatedTokens?: number | undefined;
-  /** Output tokens. Default: learned from similar calls, bounded by the body's limit. */
+  /** Expected output tokens. Default: learned from similar calls, at most the body's own limit. */
   estimatedOutputTokens?: number | undefined;
   /** The tenant that the call is for. Tenants get fair shares of the wait queue and can have limits. Default: none. */
   tenant?: string | undefined;

@@ -12,7 +12,10 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
     this.follow(followed, alsoFollowed);
   }
 
-  /** Starts to follow the signals: aborts when one of them does. For an abort that was constructed without any. */
+  /**
+   * Starts to follow the signals: aborts when one of them does. Call it only on an abort that was constructed without
+   * signals.
+   */
   follow(followed: CallSignal | undefined, alsoFollowed?: CallSignal): void {
     this.#followed = followed;
     this.#alsoFollowed = alsoFollowed;

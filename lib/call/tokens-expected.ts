@@ -24,9 +24,9 @@ interface Estimate {
 
 /**
  * Expected output tokens, learnt per model and tenant from the usage of finished calls: the mean of a log-normal
- * distribution, which one extreme answer changes less than it does an arithmetic mean. A new tenant gets the model's
- * estimate, in which each further call of a tenant counts less. At most 10,000 pairs are kept; the least recently used
- * is dropped first.
+ * distribution, which one extreme answer changes less than it does an arithmetic mean. A tenant without finished calls
+ * gets the estimate of the model over all tenants, in which the nth call of a tenant has a weight of 1/n, so that no
+ * tenant dominates it. At most 10,000 estimates are kept; the least recently used is dropped first.
  */
 export class ExpectedOutput {
   /** From the least to the most recently used. */

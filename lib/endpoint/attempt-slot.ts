@@ -164,7 +164,8 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const isCallersDeadline =
       detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
     const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
-    // A call counts once, however often it is retried. A probe is always judged by its own outcome.
+    // Of a call's failures at this endpoint only one counts, however often the call is retried. The failure of a probe
+    // is reported to the breaker in any case.
     const counts = isFailure && !isKnown && !this.endpoint.health.hasCounted(call);
     this.#settle(
       counts || (isFailure && this.#parts.ticket.isProbe) ? 'failure' : 'neutral',

@@ -49,7 +49,7 @@ export interface EndpointParts extends ExchangeParts {
   readonly listeners: EndpointListeners;
   /** Refusal counts of all endpoints together. Read only by the constructor. */
   readonly refusals: RefusalCounts;
-  /** How slow the endpoints of its model at its provider are. Read only by the constructor. */
+  /** How slow the endpoints of the same model at the same provider are. Read only by the constructor. */
   readonly siblings: SiblingSlowness;
   /** Health reports of the cluster, if there is one. Read only by the constructor. */
   readonly healthReports?: HealthReports | undefined;

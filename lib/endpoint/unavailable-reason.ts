@@ -43,7 +43,7 @@ export class UnavailableReason {
   #cooldown: FailureNote | undefined;
   #openedAt = 0;
   #disabledAt = 0;
-  /** The latest text, and a key of what it depends on. */
+  /** The latest text, and the state and end time for which it was made. */
   #cached: { readonly key: string; readonly text: string } | undefined;
 
   recordFailure(detail: FailureDetail): void {

@@ -31,6 +31,6 @@ export interface StreamResult {
   readonly sent: StreamedAnswer;
   readonly slot: EndpointSlot;
   readonly state: CallState;
-  /** Whether it continues the text of a stream that broke off. */
+  /** Whether the stream continues the text of an earlier one that broke off. */
   readonly continued: boolean;
 }

@@ -52,7 +52,7 @@ export interface EndpointFault {
 /** How an endpoint has failed a call. */
 export interface EndpointFailure extends EndpointHistory {
   readonly provider: string;
-  /** Detail of its latest failure. */
+  /** Detail of the endpoint's latest failure of this call. */
   readonly detail: FailureDetail;
 }
 
@@ -62,7 +62,10 @@ export interface CallState {
   readonly recorder: RouteRecorder;
   /** The endpoints that failed the call, by name, because a reload may replace the endpoint objects. */
   readonly failedAt: Map<string, EndpointFailure>;
-  /** If set, only endpoints for which it returns true may serve the call: those that can continue its text. */
+  /**
+   * If set, only endpoints for which this returns true may serve the call: those that can continue the text of its
+   * broken stream.
+   */
   readonly accepts: ((endpoint: Endpoint) => boolean) | undefined;
   /** Only endpoints with a context window larger than this, in tokens, may serve the call. */
   contextWindowAbove: number;
@@ -168,8 +171,8 @@ export function restrictAfter(state: CallState, { endpoint, detail }: EndpointFa
       state.models = list;
       if (hasOption((option) => !failedAt.has(option.endpoint.name))) return;
     } else if (detail.class === 'bad_request' && !isRequested(state.call, endpoint)) {
-      // The requested model may accept what a fallback model has refused, so only its endpoints may still serve the
-      // call.
+      // The requested model may accept what a fallback model has refused, so only the requested model's endpoints may
+      // still serve the call.
       state.models = [state.call.model as string];
       state.refusal = { endpoint, detail, isDoubted: false };
       if (hasOption((option) => failedAt.get(option.endpoint.name)?.againAt !== Infinity)) return;

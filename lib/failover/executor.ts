@@ -54,7 +54,10 @@ export class Executor {
     return this.#stream(state, ask);
   }
 
-  /** Adds a stream that broke off to the history of its call. */
+  /**
+   * Adds the endpoint's failure to the history of the call, so that the endpoint that broke off the stream is not tried
+   * again.
+   */
   recordBrokenStream(state: CallState, fault: EndpointFault): void {
     addFailure(state, fault, this.#parts.routes().retry, true);
   }

@@ -29,7 +29,7 @@ export interface ProbeParts<T extends Sent> {
 type State<T extends Sent> =
   /** Running; its call uses its answer if that comes first. */
   | { readonly kind: 'beside' }
-  /** Running, although its call has its result. */
+  /** Still running, although its call has its result. */
   | { readonly kind: 'alone' }
   /** Has a good answer that the call has not used yet. */
   | { readonly kind: 'answered'; readonly result: GoodResult<T> }

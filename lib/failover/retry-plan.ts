@@ -144,7 +144,7 @@ interface Candidate {
   readonly name: string;
   readonly startAt: number;
   readonly isBusy: boolean;
-  /** Whether only the call's own backoff keeps it from starting. */
+  /** Whether only the call's own backoff keeps the call from starting at this endpoint. */
   readonly isBackingOff: boolean;
 }
 

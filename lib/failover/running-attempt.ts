@@ -25,7 +25,7 @@ export type AttemptResult<T extends Sent> = GoodResult<T> | FailedResult;
 
 interface AttemptRun {
   readonly slot: EndpointSlot;
-  /** Whether it was sent beside another attempt. */
+  /** Whether the attempt was sent beside another one, as a hedge or a probe. */
   readonly isHedge: boolean;
 }
 

@@ -17,9 +17,9 @@ export type TryStart = (state: CallState, isHeld: (quota: Quota) => boolean) => 
 /** What the wait queue needs to know of a call. */
 export interface WaitOptions {
   readonly pool: WaitPool;
-  /** The shortest time in which an endpoint could serve it, in milliseconds. */
+  /** The shortest time in which an endpoint could serve the call, in milliseconds. */
   readonly serviceMs: number;
-  /** The output tokens that it is assumed to need. */
+  /** The output tokens that the call is assumed to need. */
   readonly outputTokens: number;
   readonly tryStart: TryStart;
 }

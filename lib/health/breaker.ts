@@ -176,7 +176,7 @@ export class Breaker {
     else if (this.#state.kind !== 'shut-down') this.#close('manual');
   }
 
-  /** Stops its timers. No attempt is admitted afterwards. */
+  /** Stops the breaker's timers. No attempt is admitted afterwards. */
   shutdown(): void {
     this.#state = { kind: 'shut-down', last: this.state };
     this.#probeLock?.release();

@@ -54,7 +54,7 @@ export class Circuit {
     this.#replace();
   }
 
-  /** Stops its timers and listeners. */
+  /** Stops the circuit's timers and removes its listeners. */
   shutdown(): void {
     this.#breaker.shutdown();
     this.#breaker.removeAllListeners();

@@ -40,7 +40,9 @@ export const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'tra
 
 export interface AdapterOptions {
   readonly pool: ConnectionPool;
-  /** For axios's own adapter. The pool applies the setting itself. */
+  /**
+   * The proxy for requests that axios's own adapter sends. For all other requests, the pool applies the setting itself.
+   */
   readonly proxy: ProxySetting;
 }
 
@@ -168,7 +170,7 @@ function toAxiosError(
   config: InternalAxiosRequestConfig | undefined,
   response: WireResponse,
 ): Error {
-  // node:http marks a request on a reused connection in the same way.
+  // The same mark as node:http sets on a request over a reused connection, so that classifyError() recognizes it.
   return AxiosError.from(error, undefined, config, { reusedSocket: response.hasFailedOnReused });
 }
 

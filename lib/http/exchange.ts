@@ -28,7 +28,7 @@ export type { ExchangeOptions, ExchangeParts } from './exchange-options';
 
 export interface WholeAnswer {
   readonly data: AnswerData;
-  /** As reported, else estimated. */
+  /** Token counts as the upstream has reported them, else estimated. */
   readonly usage: Usage;
   readonly reading: LimitReading | undefined;
 }
@@ -36,7 +36,7 @@ export interface WholeAnswer {
 export interface StreamedAnswer {
   /** The events up to the first content. */
   readonly first: readonly ChatEvent[];
-  /** The events after those. Throws UpstreamFailure; leaving it early closes the upstream's socket. */
+  /** The events after `first`. The iteration throws UpstreamFailure; leaving it early closes the upstream's socket. */
   readonly rest: ChatEvents;
   readonly reading: LimitReading | undefined;
   /** Closes the upstream's socket at once. */

@@ -84,7 +84,7 @@ export class Transport {
     this.#send = instance ? throughInstance(instance, options, user.pool) : throughPool(options, user.pool);
   }
 
-  /** Whether it was created with these options. */
+  /** Whether this transport was created with these options. */
   hasOptions({ axios: own, ...options }: TransportOptions): boolean {
     const { axios: ownBefore, ...before } = this.#options;
     return own === ownBefore && isDeepStrictEqual(options, before);

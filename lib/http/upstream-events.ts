@@ -37,14 +37,18 @@ type EventsState =
   | { readonly kind: 'ended' };
 
 /**
- * The events of a stream after its first content. The stall timeout runs only while the upstream owes an event. Not a
- * generator, so that events that have arrived together are taken without a promise for each.
+ * The events of a stream after its first content. The stall timeout runs only while the reader waits for an event of
+ * the upstream. A class instead of a generator, so that events that have arrived together are taken without a promise
+ * for each.
  */
 export class UpstreamEvents implements ChatEvents {
   readonly #events: ChatEvents;
   readonly #request: EventsRequest;
   readonly #limits: EventLimits;
-  /** Only content and finish reasons reset it: a stream of empty deltas or pings has stalled too. */
+  /**
+   * Milliseconds left until the stream counts as stalled. Only content and finish reasons reset this: a stream of empty
+   * deltas or pings has stalled too.
+   */
   #leftMs: number;
   #lateEvents = 0;
   #state: EventsState = { kind: 'open' };

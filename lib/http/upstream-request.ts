@@ -99,7 +99,7 @@ export class UpstreamRequest implements EventsRequest {
     try {
       key = await this.awaitStep(Promise.resolve(apiKey()));
     } catch (error) {
-      // The error of the app's function may contain the key.
+      // The error of the app's function is not passed on, because it may contain the key.
       throw this.#abort.aborted
         ? error
         : this.failure({ class: 'connection', message: "the app's apiKey() function failed" });
@@ -131,8 +131,8 @@ export class UpstreamRequest implements EventsRequest {
       // Also reached if a dialect has failed because of deep nesting.
       throw this.failure(classifyUnreadableAnswer(http));
     }
-    // The app could not serialize such an answer again. The check comes last, because the scan takes a part of the time
-    // of a parse.
+    // An answer that is nested too deeply is refused, because the app could not serialize it again. The check comes
+    // last, because the scan takes a part of the time of a parse.
     if (isTextNestedDeeper(http.body, MAX_NESTING)) throw this.failure(nestedAnswer(http.status));
     return answer;
   }

@@ -33,7 +33,7 @@ export function estimateBodyBytes(body: unknown): number {
   return bytes;
 }
 
-/** Without what an object holds. */
+/** The estimated bytes of the value itself, without its items or properties. */
 function ownBytes(value: unknown): number {
   return typeof value === 'string' ? BYTES_PER_VALUE + value.length : BYTES_PER_VALUE;
 }

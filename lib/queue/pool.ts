@@ -19,7 +19,7 @@ type EntryState =
   | { readonly kind: 'starting' }
   /** Fails with this error unless the running `tryStart` returns a slot. */
   | { readonly kind: 'interrupted'; readonly error: Error }
-  /** One of its callbacks has been called. */
+  /** The call has left the queue: one of its callbacks has been called. */
   | { readonly kind: 'gone' };
 
 const WAITING: EntryState = { kind: 'waiting' };
@@ -70,7 +70,7 @@ export class Entry<Slot>
     return this.call.tenant;
   }
 
-  /** Never changes, although the app may change the body. */
+  /** Estimated bytes of the body. Computed once, so that the figure stays the same if the app changes the body. */
   get bodyBytes(): number {
     return (this.#bodyBytes ??= this.call.bodyBytes ?? 0);
   }

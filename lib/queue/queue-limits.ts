@@ -4,11 +4,14 @@ import type { Entry } from './pool';
 
 /** Limits of the wait queue. */
 export interface QueueOptions {
-  /** Maximum number of waiting calls; when it is exceeded, the least dense call is shed. Default 10,000. */
+  /**
+   * Maximum number of waiting calls; when it is exceeded, a call of low value density is shed, from the tenant with the
+   * most waiting calls. Default 10,000.
+   */
   readonly maxSize: number;
   /**
    * Maximum total size of the waiting request bodies, in bytes, estimated from the lengths of their strings; when it is
-   * exceeded, the least dense of the calls with large bodies is shed. Default 268,435,456 (256 MiB).
+   * exceeded, a call of low value density is shed from those with large bodies. Default 268,435,456 (256 MiB).
    */
   readonly maxBytes: number;
 }
@@ -66,12 +69,12 @@ export class QueueLimits<Slot> {
     this.#bytes -= entry.bodyBytes;
   }
 
-  /** The next eviction that the limits require; undefined if none is exceeded. */
+  /** The next eviction that the limits require; undefined if no limit is exceeded. */
   get overflow(): Eviction<Slot> | undefined {
     const { maxSize, maxBytes } = this.#options;
     if (this.size > maxSize) return eviction(this.#all.victim, `the wait queue is full (${maxSize} calls)`);
     if (this.#bytes <= maxBytes) return undefined;
-    // After a reload, the calls that exceed the limit may all have been small when they were added.
+    // After a reload with lower limits, none of the waiting calls may have counted as large when it was added.
     const victim = this.#large.victim ?? this.#all.victim;
     return eviction(victim, `the wait queue is full (${maxBytes} bytes of bodies)`);
   }
@@ -82,7 +85,8 @@ export class QueueLimits<Slot> {
     if (entry.bodyBytes > maxBytes)
       return `the body (about ${entry.bodyBytes} bytes) is larger than all bodies in the wait queue may be (${maxBytes} bytes)`;
     if (this.size < maxSize && this.#bytes + entry.bodyBytes <= maxBytes) return undefined;
-    // The evictions are tried out first, so that none is in vain: a call of many bytes may need several.
+    // The evictions are tried and taken back, so that no call is evicted for one that can't enter after all: a call of
+    // many bytes may need several evictions.
     this.add(entry);
     const evicted: Entry<Slot>[] = [];
     let next = this.overflow;

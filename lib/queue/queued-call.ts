@@ -15,7 +15,10 @@ export type StartResult<Slot> =
       readonly kind: 'waiting';
       /** The resource on which the call could start soonest. The call holds it against calls behind it. */
       readonly on?: Resource;
-      /** Milliseconds until the call could start there; Infinity if only an event (`wake()`) can free capacity. */
+      /**
+       * Milliseconds until the call could start on that resource; Infinity if only an event (`wake()`) can free
+       * capacity.
+       */
       readonly waitMs: number;
     }
   /** The call can't be served in time or at all. */
@@ -51,7 +54,7 @@ export interface QueuedCall<Slot> {
   readonly promptTokens: number;
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
-  /** Estimated size of the body in bytes. Read once, and only if the call is to wait. Default 0. */
+  /** Estimated size of the body in bytes. Read once, and only if the call has to wait. Default 0. */
   readonly bodyBytes?: number;
   /**
    * When the call began to wait, on the clock of performance.now(). Set for a call that returns to the queue. Default:

@@ -31,7 +31,7 @@ export interface SharedLimiter {
   close(): void;
 }
 
-/** Depth of a limiter, in milliseconds of the limit, and whether its limit is per day. */
+/** Depth of a limiter, in milliseconds of refill at the limit, and whether its limit is per day. */
 export interface LimiterTerms {
   readonly depthMs: number;
   readonly isDay: boolean;

@@ -51,7 +51,7 @@ export abstract class QuotaLimit {
     this.#limiter = limiter;
   }
 
-  /** Most output tokens that its bucket can hold; Infinity if the limit doesn't count output. */
+  /** Most output tokens that the limit's bucket can hold; Infinity if the limit doesn't count output. */
   abstract outputDepth(now: number): number;
   /**
    * Used share of the bucket: 0 if it is full, 1 if it is empty, more while a debt is being paid off. Always 0 for a

@@ -42,8 +42,8 @@ type DialectChunks = (events: AsyncIterable<JsonEvent>) => AsyncIterable<ChatCom
  *
  * The iteration ends only when the answer is complete. It throws
  * - UpstreamStreamError if the upstream sends an error in place of an event;
- * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`. For a text, `[DONE]` counts as
- *   one: an event with `finish_reason: 'stop'` is added;
+ * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`. A text without a
+ *   `finish_reason` is complete if `[DONE]` follows: an event with `finish_reason: 'stop'` is added;
  * - StreamFailure if the answer ends without content, or if an event that may hold a part of it can't be read;
  * - EventTooLargeError, and whatever the source throws.
  */
@@ -77,7 +77,10 @@ type ReaderState =
   | { readonly kind: 'reading'; readonly result: Promise<EventResult> }
   | { readonly kind: 'ended' };
 
-/** Not a generator, so that an event costs only one promise, and return() takes effect even while a read is pending. */
+/**
+ * A class instead of a generator, so that an event costs only one promise, and return() takes effect even while a read
+ * is pending.
+ */
 class ChatEventReader implements ChatEvents {
   readonly #frames: FrameReader;
   readonly #progress: AnswerProgress;

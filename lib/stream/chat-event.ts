@@ -11,20 +11,22 @@ export interface ChatEvent {
    * The bytes to pass through unchanged, with the blank line at the end; undefined if the wire format is not OpenAI's.
    */
   readonly raw: Uint8Array | undefined;
-  /** Parsed when first read, if it was not parsed before. */
+  /** The event's JSON, parsed when it is first read, if it was not parsed before. */
   readonly chunk: ChatCompletionChunk;
-  /** Whether it adds to the answer: text, a piece of a tool call, a refusal, reasoning. A role is not content. */
+  /**
+   * Whether the event adds to the answer: text, a piece of a tool call, a refusal, reasoning. A role is not content.
+   */
   readonly hasContent: boolean;
-  /** Whether it ends a choice. */
+  /** Whether the event has the `finish_reason` of a choice. */
   readonly hasFinishReason: boolean;
-  /** Whether it is withheld from the caller, because it only reports usage that the caller did not ask for. */
+  /** Whether the event is withheld from the caller, because it only reports usage that the caller did not ask for. */
   readonly isHidden: boolean;
   readonly usage: Usage | undefined;
-  /** The text that it adds to the first choice. */
+  /** The text that the event adds to the first choice. */
   readonly text: string;
   /** The original event, if the upstream answers through the Responses API. */
   readonly native?: ResponseStreamEvent;
-  /** Everything that it adds to any choice: text, reasoning, refusals, names and arguments of tools. */
+  /** Everything that the event adds to any choice: text, reasoning, refusals, names and arguments of tools. */
   readonly generated: string;
 }
 

@@ -237,7 +237,8 @@ class EventIterator implements ChatEvents {
 
   #close(reason: AiBalancerError): void {
     this.#parts.abort(reason);
-    // A generator handles return() only after the pending read. The result of that read doesn't matter.
+    // Not awaited: a generator handles return() only after the pending read, whose result or error doesn't matter any
+    // more.
     void this.#events.return?.().catch(() => undefined);
   }
 }

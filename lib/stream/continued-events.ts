@@ -81,16 +81,16 @@ function rewriteEvent(
 }
 
 /**
- * If at least this many first characters are the same as in the text, this is no coincidence: the upstream has started
- * over.
+ * If a continuation begins with at least this many characters of the text's beginning, but not with the whole text, the
+ * upstream has started the answer over.
  */
 const RESTART_MATCH = 24;
 
 /** How a continuation relates to the text it was asked to continue. */
 export type EchoResult =
-  /** It continues the text after repeating this many characters of its beginning: 0, or the whole text. */
+  /** The continuation first repeats this many characters of the text, 0 or all of them, and then continues it. */
   | { readonly kind: 'continued'; readonly echoed: number }
-  /** It starts the answer over. */
+  /** The continuation starts the answer over. */
   | { readonly kind: 'restarted' };
 
 /**
@@ -99,7 +99,7 @@ export type EchoResult =
  */
 export class PrefixEcho {
   readonly #prefix: string;
-  /** Chat templates may trim the white space at the end of the prefix. */
+  /** Length of the prefix without the white space at its end, which chat templates may trim. */
   readonly #trimmedLength: number;
   #text = '';
   #matched = 0;

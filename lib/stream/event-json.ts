@@ -88,7 +88,8 @@ export function skipUnreadable(data: string, progress: AnswerProgress, options: 
 const CONTENT_KEY =
   /"(?:content|refusal|reasoning(?:_content|_details)?|tool_calls?|function_call|arguments|thinking|text|audio|images)\b/g;
 /**
- * Matches the rest of such a key and its value if it holds no content: the value is empty, or the event ends before it.
+ * Matches what follows the name of a key found by CONTENT_KEY if there is no content: the value is empty, or the event
+ * ends before the value.
  */
 const NO_CONTENT = /"\s*:\s*(?:$|(?:null|""|\[\s*\]|\{\s*\})\s*(?=[,}\]]))/y;
 /** Matches an event that was cut off within a key of a delta, which may have been a key of content. */

@@ -9,13 +9,13 @@ import { SseResponse } from './sse/sse-response';
 
 /** How the events of a stream are written. */
 export interface StreamWire<S> {
-  /** Writes every event. Leaving early must close the connection to the provider. */
+  /** Writes every event of `stream` to `out`. If it stops early, it must close the connection to the provider. */
   write(out: EventSink, stream: S): Promise<void>;
   /** Written at the end of a complete answer, and only then. */
   readonly end: string;
   /**
    * The event that ends a stream which failed after its headers were sent.
-   * @param stream Undefined if it had not started.
+   * @param stream Undefined if the stream had not started.
    */
   failure(body: OpenAIErrorBody, stream: S | undefined): string;
 }
@@ -81,7 +81,7 @@ export async function writeStream<S extends PipedStream>(
   out.onceClosed(() => {
     if (isSettled) return;
     options.onClose?.();
-    // The stream may still start later.
+    // The stream may still start after the client has left: it is aborted then.
     start.then((late) => late.abort()).catch(() => undefined);
   });
 
@@ -120,7 +120,7 @@ async function writeEvents(out: EventSink, stream: ChatStream): Promise<void> {
   const events = (stream as EventStream)[CHAT_EVENTS]();
   try {
     for (;;) {
-      // Events that have arrived together need no promise for each.
+      // Events that have already arrived are taken without a promise for each.
       const { done, value: event } = events.take?.() ?? (await events.next());
       if (done || out.isClosed) return;
       if (event.isHidden) continue;

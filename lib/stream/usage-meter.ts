@@ -57,7 +57,7 @@ export class UsageMeter {
     return this.#batches.join('');
   }
 
-  /** Whether `text` is everything; false once it has exceeded the limit. */
+  /** Whether `text` is the whole text of the first choice; false once that has exceeded the limit. */
   get isTextComplete(): boolean {
     return this.#isTextComplete;
   }

@@ -7,7 +7,7 @@ export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEv
   const { usage, ...rest } = answer;
   const choices = rest.choices.map((choice) => ({
     ...choice,
-    // Some servers leave it out or empty, contrary to the type.
+    // Some servers leave `finish_reason` out or empty, contrary to the type.
     finish_reason: isNonEmptyString(choice.finish_reason) ? choice.finish_reason : 'stop',
   }));
   const content = withDeltas({ ...rest, choices } as unknown as ChatCompletionChunk);

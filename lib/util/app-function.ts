@@ -24,7 +24,7 @@ export function callApp<T>(name: string, call: () => T | PromiseLike<T>, ms: num
     throw toError(reason, name);
   }
   const settled = settleWithin(name, result, ms);
-  // The caller may fail before it awaits the promise.
+  // Prevents an unhandled rejection if the caller fails before it awaits the promise.
   settled.catch(() => undefined);
   return settled;
 }

@@ -3,7 +3,7 @@ import { BoundedMap } from './bounded-map';
 const REDACTED = '[redacted]';
 /** Shorter secrets are not replaced: they would match in ordinary text. */
 const MIN_SECRET_CHARS = 4;
-/** Secrets below this length are replaced only as whole words, for the same reason. */
+/** Secrets below this length are replaced only as whole words, because they may occur within ordinary words. */
 const MIN_ANYWHERE_CHARS = 8;
 /** The most keys returned by functions of the app that are remembered. */
 const MAX_RESOLVED_SECRETS = 1_000;
@@ -20,7 +20,9 @@ type Range = [start: number, end: number];
  * a URL or HTML, and where the end of the text cuts it off.
  */
 export class Redactor {
-  /** Lower case. Secrets of earlier configurations stay, because calls in flight still use them. */
+  /**
+   * The configured secrets in lower case. Those of earlier configurations stay, because calls in flight still use them.
+   */
   readonly #configured = new Set<string>();
   readonly #resolved = new BoundedMap<string, true>(MAX_RESOLVED_SECRETS);
 
@@ -126,7 +128,8 @@ function isWholeWord(text: string, start: number, end: number): boolean {
 }
 
 /**
- * A text without escapes, and the position in the escaped text at which each of its characters, and its end, starts.
+ * The text with its escapes decoded, and for each character of the result, and for its end, the position in the
+ * original text.
  */
 function unescape(text: string): { text: string; starts: Uint32Array } {
   const parts: string[] = [];

@@ -11,11 +11,11 @@ export interface SharedStore {
   readonly prefix: string;
   /** 'idle' before Redis has answered or is known to be unreachable, and after closing. */
   readonly state: 'idle' | 'up' | 'down';
-  /** Whether it has ever been unreachable. */
+  /** Whether Redis has ever been unreachable. */
   readonly hasBeenDown: boolean;
   /**
-   * Runs a command. Rejects at once if Redis is unreachable, and as soon as it becomes unreachable. A late reply makes
-   * it so.
+   * Runs a command. Rejects at once if Redis is unreachable, and as soon as it becomes unreachable. If a reply takes
+   * too long, Redis counts as unreachable.
    */
   run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }

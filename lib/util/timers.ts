@@ -21,8 +21,8 @@ export function afterPendingIO(callback: () => void): void {
 }
 
 /**
- * Resolves to the promise's value, or to undefined if it takes longer than `ms`. Rejects as the promise does. Data that
- * arrived while the event loop was blocked is not late.
+ * Resolves to the promise's value, or to undefined if it takes longer than `ms`. Rejects as the promise does. If the
+ * event loop was blocked, data that arrived meanwhile is read before the time counts as over.
  */
 export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   if (ms === Infinity) return promise;

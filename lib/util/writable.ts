@@ -1,2 +1,2 @@
-/** An object while it is filled: its fields are readonly for all others. */
+/** The type of an object while it is being filled. All other code sees its fields as readonly. */
 export type Writable<T> = { -readonly [K in keyof T]: T[K] };

@@ -51,7 +51,7 @@ export class SharedRun {
     return { kind: 'failed', error: end, route };
   }
 
-  /** Resolves to the result, or to the error with which the caller leaves before it. */
+  /** Resolves to the result, or to the error of this caller's own deadline or abort if that comes first. */
   async #endOrLeave(call: Call): Promise<WholeResult | Error> {
     // The upstream call itself ends at the leader's deadline.
     const isShorter = call.deadlineAt < this.#leader.deadlineAt;

@@ -36,7 +36,10 @@ interface AnswerPart {
   readonly meter: UsageMeter;
   /** Measures what the reader has received of the answer: `meter` itself if the answer has one part. */
   readonly shown: UsageMeter;
-  /** The usage of the earlier parts of the same answer, and the identity of its chunks. */
+  /**
+   * The usage of the earlier parts of the same answer, and the id, time and model of its chunks; undefined for the
+   * first part.
+   */
   readonly prior: { readonly usage: Usage; readonly identity: AnswerIdentity } | undefined;
 }
 

@@ -84,7 +84,10 @@ export class ConnectionPool {
     });
   }
 
-  /** Calls that start at the same time each open a connection. Only the first is kept if it has room for all. */
+  /**
+   * Keeps a new HTTP/2 connection, unless another one has room: calls that start at the same time each open a
+   * connection.
+   */
   #addHttp2(socket: Socket): void {
     if (this.#http2WithRoom()) {
       socket.destroy();

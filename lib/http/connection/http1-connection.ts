@@ -56,7 +56,7 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
       this.#isReused = false;
     });
     this.#client.on('disconnect', () => {
-      // If a request waits, undici opens the connection again.
+      // If a request is waiting, undici opens the connection again by itself.
       if (!this.#exchange) this.close();
     });
   }

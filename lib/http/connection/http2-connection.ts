@@ -71,7 +71,7 @@ export class Http2Connection {
     return this.#inFlight < Math.min(MAX_STREAMS, maxConcurrentStreams);
   }
 
-  /** Whether it has served a request before. */
+  /** Whether the connection has served a request before. */
   get hasServed(): boolean {
     return this.#hasServed;
   }
@@ -192,7 +192,8 @@ class Http2Exchange implements Carrier {
       return;
     }
     // The server has refused the request without processing it, as it does with requests that cross its GOAWAY. Such a
-    // request fails as on a reused connection.
+    // request fails as one on a stale connection does, so that it can be sent again without counting against the
+    // endpoint.
     this.isReused ||= rstCode === constants.NGHTTP2_REFUSED_STREAM || !this.#connection.hasRoom;
     const message = `the HTTP/2 stream was closed with code ${rstCode}`;
     this.#response.onError(

@@ -55,7 +55,7 @@ export class WireResponse implements AsyncIterableIterator<Uint8Array, undefined
   headers: HttpHeaders = {};
   /** Resolves when the headers have arrived. */
   readonly opened: Promise<this>;
-  /** Whether it failed on a connection that had served a request before. */
+  /** Whether the request failed before any response headers, on a connection that had served a request before. */
   hasFailedOnReused = false;
   readonly #signal: CallSignal | undefined;
   #carrier: Carrier | undefined;

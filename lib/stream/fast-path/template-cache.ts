@@ -21,7 +21,7 @@ export class TemplateCache {
   readonly #templates: EventTemplate[] = [];
   #unusedInARow = 0;
 
-  /** The event without parsing, if a template matches it. */
+  /** Returns the event, without parsing it, if a template matches; otherwise undefined. */
   match(frame: SseFrame): TemplatedChatEvent | undefined {
     if (!frame.isSingleLine) return undefined;
     const { latin1, dataStart, dataEnd } = frame;

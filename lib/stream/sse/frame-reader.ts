@@ -12,8 +12,8 @@ export interface FrameReaderOptions {
 }
 
 /**
- * After reading this many bytes, the event loop gets a turn: the next chunk of a fast upstream is often there before
- * the last one is read, so that other work would never run.
+ * After this many bytes, reading pauses for one turn of the event loop: the next chunk of a fast upstream has often
+ * arrived before the last one is read, and without a pause no other work would run.
  */
 const BYTES_PER_TURN = 128 * 1024;
 
@@ -132,7 +132,8 @@ export class FrameReader {
   }
 
   #closeSource(): void {
-    // The iterator of a Readable handles return() only after the pending read, which may never settle: destroy it.
+    // The iterator of a Readable handles return() only after the pending read, which may never settle, so the Readable
+    // itself is destroyed.
     const { destroy } = this.#source as { destroy?: () => void };
     if (typeof destroy === 'function') destroy.call(this.#source);
     void this.#chunks.return?.().catch(() => undefined);

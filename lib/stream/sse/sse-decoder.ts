@@ -9,8 +9,8 @@ const EMPTY = Buffer.alloc(0);
 /** The smallest buffer for an event that arrives in pieces: large enough for an event of the usual size. */
 const MIN_PENDING_BYTES = 1024;
 /**
- * A chunk is joined to the pending bytes and scanned together with them, unless these are more than this many times as
- * long.
+ * A chunk is joined to the pending bytes and scanned together with them, unless the pending bytes are more than this
+ * many times as long as the chunk.
  */
 const JOIN_FACTOR = 4;
 /** The default size limit of one event, in bytes. Some models send a whole image in one. */

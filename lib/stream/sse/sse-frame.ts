@@ -25,7 +25,7 @@ export class SseFrame implements SseEvent {
   readonly #start: number;
   readonly #end: number;
 
-  /** For an event that is a single line, unless `parsed` is given. */
+  /** Creates the frame of an event that is a single `data:` line; if `parsed` is given, of any other event. */
   constructor(
     /** The chunk that holds the frame. */
     readonly bytes: Buffer,
@@ -50,7 +50,7 @@ export class SseFrame implements SseEvent {
     return new SseFrame(bytes, '', 0, bytes.length, 0, 0, event);
   }
 
-  /** Whether it is a single `data:` line, whose value is in `latin1` from `dataStart` to `dataEnd`. */
+  /** Whether the event is a single `data:` line, whose value is in `latin1` from `dataStart` to `dataEnd`. */
   get isSingleLine(): boolean {
     return this.#data === undefined;
   }
