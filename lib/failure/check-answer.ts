@@ -140,7 +140,7 @@ function findChatFault(
   return undefined;
 }
 
-/** The reason for which Gemini blocked a prompt. It sends this in place of candidates. */
+/** The reason for which Gemini blocked a prompt, which it sends in place of candidates; undefined if there is none. */
 function blockReason(answer: Record<string, unknown>): string | undefined {
   const feedback = answer.promptFeedback;
   const reason = isObject(feedback) ? feedback.blockReason : undefined;

@@ -7,7 +7,7 @@ type Body = AsyncIterable<Uint8Array>;
 /** The value of the accept-encoding header: the encodings that `decompressed` supports. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br';
 
-/** Options for a compressed answer that may end without its trailer, and whose parts are passed on as they arrive. */
+/** Options with which a compressed answer may end without its trailer, and its parts are passed on as they arrive. */
 const ZLIB = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 const BROTLI = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH };
 /** The low four bits of the first byte of a zlib header: the compression method, here deflate. */

@@ -33,7 +33,7 @@ const UNCOMPRESSED = { 'accept-encoding': 'identity' };
 /** axios's adapter setting, unless the app has changed it. */
 const DEFAULT_ADAPTER = ['xhr', 'http', 'fetch'];
 
-/** What the requests of all endpoints have in common. */
+/** The part of the axios config that is the same for all requests. */
 const REQUEST: AxiosRequestConfig<string> = {
   method: 'POST',
   responseType: 'stream',
@@ -158,7 +158,7 @@ function throughInstance(instance: AxiosInstance, options: TransportOptions, poo
       data: request.body,
       signal: controller.signal,
     };
-    // The adapter may be replaced at any time, as mocks do.
+    // Checked for each call, because the app may replace the adapter at any time, as mocks do.
     if (hasOwnAdapter(instance.defaults)) config.proxy = proxyForAxios(proxy);
     else Object.assign(config, { adapter, proxy: false });
     return instance.request(config);

@@ -100,7 +100,7 @@ export class WaitQueue<Slot> {
       this.#refuse(entry, TOO_MANY_AHEAD);
       return;
     }
-    // A reload may have lowered the limits.
+    // A reload may have lowered the limits below what is already waiting.
     this.#evictOverflow();
     const reason = this.#limits.reasonToRefuse(entry);
     if (reason !== undefined) {

@@ -176,7 +176,7 @@ export class Bucket {
 
   /**
    * In a cluster: sets the depth and the number of processes that share the bucket.
-   * @param depthMs The depth, in milliseconds of the limit.
+   * @param depthMs The depth, in milliseconds of refill at the limit.
    */
   setSharing(depthMs: number, members: number): void {
     this.#refill(performance.now());

@@ -103,7 +103,7 @@ export class DayBucket {
   }
 
   setSharing(): void {
-    // The depth is the limit, however many processes share it.
+    // Nothing to do: the depth of a daily limit doesn't depend on how many processes share it.
   }
 
   #clockAt(now: number): number {

@@ -122,8 +122,8 @@ export class Quota {
   }
 
   /**
-   * The output tokens that the smallest of its buckets can hold, or that are left of a daily limit if fewer; Infinity
-   * without a limit.
+   * The output tokens that the smallest of the quota's buckets can hold, or that are left of a daily limit if fewer;
+   * Infinity without a limit.
    */
   outputDepth(now: number): number {
     let depth = Infinity;

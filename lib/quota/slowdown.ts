@@ -6,8 +6,8 @@ const INTERVAL_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
 
 /**
- * A factor on the refill of a bucket. Each 429 without rate-limit headers lowers it, because the real limit must be
- * lower than the configured one.
+ * A factor on the refill of a bucket. A 429 without rate-limit headers lowers the factor, because the real limit must
+ * be lower than the configured one.
  */
 export class Slowdown {
   #factor = 1;

@@ -58,7 +58,10 @@ const WEIGHT = obstacle('down', 'weight: the weight is 0');
 /** The call has already failed at this endpoint. */
 export const TRIED = obstacle('down', 'tried: it has failed this call');
 const TOO_SLOW = obstacle('slow', 'deadline: cannot answer in time');
-/** The router uses the endpoint after all if no other one can start the call. */
+/**
+ * For a half-open endpoint, which is probed beside a call that another endpoint serves. If no other endpoint can start
+ * the call, the router uses this one after all.
+ */
 export const PROBED_BESIDE = obstacle('probe', 'breaker: half-open, probed beside another call');
 const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
 /** The limit of a slow start rises quickly, so waiting calls try again after 100 ms. */

@@ -114,7 +114,7 @@ export interface ScoreWeights {
   readonly quality: number;
   /** Penalty for a provider that has already failed this call. Default 0.3. */
   readonly triedProvider: number;
-  /** Slow start after a recovery. Default 0.5. */
+  /** Penalty during the slow start after a recovery. Default 0.5. */
   readonly ramp: number;
   /** Logarithm of the endpoint's configured weight; a bonus. Default 0.2. */
   readonly weight: number;

@@ -4,7 +4,7 @@
  */
 export const MAX_NESTING = 512;
 
-/** A level is searched for objects that occur more than once when it has this many. */
+/** From this number of objects on, a level is searched for objects that occur more than once. */
 const MIN_SHARED = 10_000;
 
 /**

@@ -81,7 +81,7 @@ function findSecret(haystack: string, secret: string, ranges: Range[]): void {
     const end = at + secret.length;
     if (secret.length >= MIN_ANYWHERE_CHARS || isWholeWord(haystack, at, end)) ranges.push([at, end]);
   }
-  // A part of a secret may stand beside a mark, or before the end of the text.
+  // The text may hold only a part of a secret: next to a mark that has replaced the rest, or cut off at the end.
   let start = 0;
   for (let at = haystack.indexOf(REDACTED); at >= 0; at = haystack.indexOf(REDACTED, start)) {
     findPrefix(haystack, secret, ranges, start, at);

@@ -71,14 +71,15 @@ function openTunnel(
       },
       onResponseError: (_controller, error) => {
         closeQuietly(client);
-        // With undici's own codes, the client that sends the request would open its connection again and again.
+        // Replaces undici's own error codes: with one of those, the client that sends the request would open its
+        // connection again and again.
         timeout.settle(toSocketError(error, false), null);
       },
     },
   );
 }
 
-/** Closes a client, which the timeout may have destroyed already. */
+/** Closes a client. Its error is ignored, because the timeout may have destroyed the client already. */
 function closeQuietly(client: InstanceType<typeof Client>): void {
   client.close().catch(() => undefined);
 }
