@@ -64,8 +64,8 @@ async function run(
 }
 
 /**
- * Returns the caller's signal. That of a Request built from it would not do, because undici drops the link between the
- * two signals when the Request is garbage-collected.
+ * Returns the caller's signal. The signal of a Request that is built from the arguments would not do, because undici
+ * drops the link between the two signals when the Request is garbage-collected.
  */
 function signalOf(input: unknown, init: RequestInit | undefined): AbortSignal | undefined {
   if (init?.signal !== undefined) return init.signal ?? undefined;

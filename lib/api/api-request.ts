@@ -12,7 +12,7 @@ export interface ApiRequest {
   readonly path: string;
   /** The path including the mount point, for messages. */
   readonly fullPath: string;
-  /** @throws ERR_AI_BAD_REQUEST if the body can't be read. */
+  /** Resolves to the parsed body. @throws ERR_AI_BAD_REQUEST if the body can't be read. */
   readBody(): Promise<unknown>;
 }
 

@@ -105,7 +105,7 @@ export class AnswerSource {
       return this.#checked(running, { kind: 'answer', data: lookup.stale.data, route });
     }
     if (!lookup || result.route.shared) return this.#checked(running, result);
-    // Responses calls are not cached.
+    // Never a native response: Responses calls are not looked up, because they are not cached.
     const data = lookup.complete(result.data as KnownAnswer);
     // A hook may mutate the answer that it gets; the cache must store the endpoint's unchanged.
     const shown = this.#guardrails.checksAnswers ? structuredClone(data) : data;

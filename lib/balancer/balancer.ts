@@ -112,7 +112,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
   }
 
-  /** @internal An asynchronous listener rejected. Without this, Node would emit 'error'. */
+  /** @internal Called by Node when an asynchronous listener rejects. Without this method, Node would emit 'error'. */
   override [EventEmitter.captureRejectionSymbol](_error: unknown, event: unknown, ..._args: unknown[]): void {
     this.#events.listenerFailed(String(event));
   }
@@ -141,8 +141,9 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /**
-   * Answers an OpenAI Responses request: a whole response, or with `stream: true` an async iterable of events. Endpoints
-   * with the capability `responses` get it as it is; for others it is translated to chat completions and back.
+   * Answers an OpenAI Responses request: a whole response, or with `stream: true` an async iterable of events.
+   * Endpoints with the capability `responses` get the request unchanged; for others it is translated to chat
+   * completions, and the answer back.
    */
   responses<
     B extends ResponseBody & {

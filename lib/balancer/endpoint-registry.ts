@@ -92,7 +92,10 @@ export class EndpointRegistry {
     return this.#endpoints.get(name)?.settings.baseURL;
   }
 
-  /** Records that this endpoint now has the beginning of the call's prompt in the provider's prompt cache. */
+  /**
+   * Records that the provider's prompt cache holds the beginning of the call's prompt at the endpoint that served the
+   * call.
+   */
   learnCached(call: Call, { endpoint, usage }: RouteReport): void {
     const key = usage && affinityKey(call);
     if (!usage || key === undefined) return;

@@ -52,7 +52,8 @@ export class EventLog {
         if (level === 'warn' || level === 'error') console.warn(`express-ai-balancer: ${message}`);
         return;
       }
-      // An app's logger may be asynchronous.
+      // If the app's logger is asynchronous and rejects, that counts as its failure and does not become an
+      // unhandledRejection.
       const { [level]: log }: Record<Level, LogFunction> = logger;
       const result = log.call(logger, fields, message);
       if (isThenable(result)) Promise.resolve(result).catch(this.#onFailure);

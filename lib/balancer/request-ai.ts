@@ -199,7 +199,8 @@ export class RequestState {
   async #admit(call: Call, isPriorityGiven: boolean): Promise<void> {
     if (!this.#responseAbort) throw notLiveError();
     for (const guard of this.#guards) await guard.identified();
-    // The call was created before the guards' asynchronous functions had settled, so it may lack their results.
+    // Adds the tenant and the priority from the guards to the call, which was created before their asynchronous
+    // functions had settled.
     const { tenant, priority } = this.#context;
     if (tenant !== undefined) call.context.tenant ??= tenant;
     if (!isPriorityGiven) call.context.priority = priority;

@@ -17,7 +17,7 @@ export class RunningCall implements Caller {
   readonly #settle: (running: RunningCall, result: CallResult) => void;
 
   constructor(
-    /** Replaced when a hook changes the body, or when the cache has a part of the answer. */
+    /** The call to send. Replaced when a hook changes the body, or when the cache has a part of the answer. */
     public call: Call,
     readonly options: CallOptions,
     readonly hooks: CallHooks,

@@ -32,15 +32,15 @@ export interface EndpointStats {
   /** Failed attempts since the last success. */
   readonly failures: number;
   /**
-   * Number of unreadable events in its streams that were skipped since the start, because they contained no part of an
-   * answer. If it grows, a proxy or the server garbles streams.
+   * Number of unreadable events in the endpoint's streams that were skipped since the start, because they contained no
+   * part of an answer. If it grows, a proxy or the server garbles streams.
    */
   readonly skippedEvents: number;
   /** Moving average of the duration of whole answers, with weight 0.7 for the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
-  /** Requests left in the quota; undefined without a limit, 0 also while a debt is paid. */
+  /** Requests left in the quota; undefined without a limit, 0 also if more were used than the quota held. */
   readonly requestsLeft: number | undefined;
-  /** Tokens left in the quota; undefined without a limit, 0 also while a debt is paid. */
+  /** Tokens left in the quota; undefined without a limit, 0 also if more were used than the quota held. */
   readonly tokensLeft: number | undefined;
   /** Used share of the endpoint's most used limit per minute, 0 to 1; 0 without such limits. */
   readonly usedShare: number;

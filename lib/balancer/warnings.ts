@@ -50,7 +50,8 @@ export function neverServedWarning(
   const isPlainHttp = PLAIN_HTTP.test(failure.message ?? '');
   if (!isPlainHttp && !MISCONFIGURED.has(failure.class)) return undefined;
   const { baseURL, timeouts } = endpoint.settings;
-  // If the deadline was shorter than the connect timeout, the timeout says nothing about the endpoint.
+  // No warning if the attempt ended before the connect timeout: then the call's deadline was shorter, which says
+  // nothing about the endpoint.
   if (failure.class === 'timeout' && failure.ms < timeouts.connectMs) return undefined;
   const url = URL.canParse(baseURL) ? new URL(baseURL) : undefined;
   // Only the origin, because the rest of a URL may contain credentials.
@@ -94,7 +95,8 @@ export function undefinedKeyWarning(endpoint: string): string {
 }
 
 export function unknownModelWarning(model: string): string {
-  // Different digits mean another version or size rather than a misspelling.
+  // Suggests only names with the same digits, because different digits mean another version or size rather than a
+  // misspelling.
   const alike = [...CATALOGUE.keys()].filter((name) => digitsOf(name) === digitsOf(model));
   const near = didYouMean(model, alike);
   const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;

@@ -159,7 +159,7 @@ function waitOf(room: Shortage['room']): number {
 }
 
 function shareOf(spendLimit: SpendLimit): number {
-  // A tenant's limit may be 0, of which nothing can be spent.
+  // 0 for a tenant's limit of 0, of which nothing can be spent.
   return spendLimit.limit > 0 ? spendLimit.figures().spent / spendLimit.limit : 0;
 }
 

@@ -29,7 +29,7 @@ export interface SharedSpendLimitParts {
   readonly limit: number;
   /** Returns what the process does while the store is unreachable. */
   readonly onOutage: () => OutageMode;
-  /** Called when more may be left than before, or the spending has changed. */
+  /** Called when more of the limit may be left than before, or when its spending has changed. */
   readonly onChange: () => void;
   /** How often the process sends a report without calls, in milliseconds; less than MEMBER_MS. Default 1,000. */
   readonly heartbeatMs?: number | undefined;
@@ -121,7 +121,8 @@ export class SharedSpendLimit implements SpendLimit {
     const now = this.#roll();
     this.#reserved -= units;
     this.#own.add(bucket, used);
-    // Spent units leave the lease. Costs beyond the estimate are also taken from it, as far as it goes.
+    // Spent units leave the lease. Costs beyond what the attempt had reserved are also taken from it, but not from what
+    // other attempts have reserved.
     this.#held = Math.max(this.#reserved, this.#held - used);
     this.#rate.add(used, now);
     this.#schedule(FLUSH_MS);
@@ -225,7 +226,8 @@ export class SharedSpendLimit implements SpendLimit {
     const target = this.#target;
     const oldest = window.oldestAt(now);
     this.#own.sum(oldest);
-    // The store may have lost what other processes have spent and hold.
+    // [] if the store has been unreachable and has never replied: it may have lost what other processes have spent and
+    // hold.
     const carried = this.#carried ?? (!this.#known && this.#parts.counter.hasBeenDown ? [] : undefined);
     return {
       member: this.#member,
@@ -271,7 +273,10 @@ export class SharedSpendLimit implements SpendLimit {
     this.#requests.refuse(waiting);
   }
 
-  /** Handles a failed update. Attempts go on waiting before the first connection; afterwards the lease decides. */
+  /**
+   * Handles a failed update. Before the first connection, attempts go on waiting; afterwards they are granted as far as
+   * the lease covers them, or all of them with `onOutage: 'open'`.
+   */
   #failed(): void {
     if (this.#parts.counter.state === 'idle') return;
     this.#isUnreachable = true;

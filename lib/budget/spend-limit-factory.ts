@@ -26,7 +26,7 @@ export interface NewSpendLimit {
   readonly name: SpendLimitName;
   readonly units: number;
   readonly keeping: BudgetKeeping;
-  /** Called when more may be left than before, or the spending has changed. */
+  /** Called when more of the limit may be left than before, or when its spending has changed. */
   readonly onChange: () => void;
   /** How often a process sends a report without calls, in milliseconds. */
   readonly heartbeatMs?: number;
@@ -55,7 +55,7 @@ export class SpendLimitFactory {
       counter,
       window,
       limit: units,
-      // The cluster's outage mode doesn't apply to a store of the application.
+      // With a store of the application always 'local-share', because `cluster.onOutage` applies only to Redis.
       onOutage: keeping.store ? () => 'local-share' : this.#parts.onOutage,
       onChange,
       heartbeatMs,

@@ -18,7 +18,8 @@ export function isCacheable(
   calls: ResolvedCacheOptions['calls'],
   option: boolean | undefined,
 ): boolean {
-  // Endpoints answer a Responses call in two formats.
+  // Responses calls are not cached, because some endpoints answer them natively and others with a translated chat
+  // answer.
   if (responses) return false;
   if (option !== undefined) return option;
   if (calls === 'all') return true;

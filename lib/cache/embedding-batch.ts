@@ -15,7 +15,7 @@ export class EmbeddingBatch implements CacheLookup {
   readonly #call: Call;
   readonly #inputs: readonly unknown[];
   readonly #found: readonly Found[];
-  /** Positions of the inputs to send. */
+  /** Positions of the inputs without a fresh vector in the cache, which are sent to an endpoint. */
   readonly #missing: readonly number[];
 
   private constructor(cache: ResponseCache, call: Call, inputs: readonly unknown[], found: readonly Found[]) {

@@ -94,7 +94,7 @@ export class Cluster {
    */
   readonly clock = (): number => this.#link.clock.now() ?? Date.now();
 
-  /** Opens a limit. A limit that is already open under that name is closed. */
+  /** Opens a limit, and closes the limit that is already open under that name. */
   open(name: string, bucket: LeasedBucket, ownTerms: OwnTerms): SharedQuota {
     const id = limiterKey(this.#prefix, name);
     const member = `${this.#id}-${++this.#openedLimits}`;
@@ -104,7 +104,7 @@ export class Cluster {
     const quota = new SharedQuota(bucket, reservoir, ownTerms, () => this.#listeners.onCapacity());
     this.#limits.get(id)?.close();
     this.#limits.set(id, quota);
-    // Until the peers' limits are known, every peer is assumed to have this one.
+    // Until the limits of the peers are known, every peer is assumed to have this limit.
     quota.configure(quota.ownTerms(this.#distanceMs), this.#members);
     quota.setMode(this.#mode, this.#onOutage);
     this.#publishTerms();

@@ -11,15 +11,15 @@ export interface RedisConnection {
 
 /** The usual options of an ioredis client. All other ioredis options are passed on as well. */
 export interface RedisOptions {
-  /** Default 'localhost'. */
+  /** Host of Redis. Default 'localhost'. */
   host?: string | undefined;
-  /** Default 6379. */
+  /** Port of Redis. Default 6379. */
   port?: number | undefined;
   /** Path of a Unix socket, instead of host and port. */
   path?: string | undefined;
   /** User of Redis 6 ACLs. Default: the default user. */
   username?: string | undefined;
-  /** Default: none. */
+  /** Password of the user. Default: none. */
   password?: string | undefined;
   /** The number of the database. Default 0. */
   db?: number | undefined;
@@ -30,9 +30,9 @@ export interface RedisOptions {
   /** Sentinels to ask for the master, instead of host and port. */
   sentinels?:
     | {
-        /** Default 'localhost'. */
+        /** Host of the sentinel. Default 'localhost'. */
         host?: string | undefined;
-        /** Default 26379. */
+        /** Port of the sentinel. Default 26379. */
         port?: number | undefined;
       }[]
     | undefined;

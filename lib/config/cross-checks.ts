@@ -111,7 +111,7 @@ function checkProviders(dialects: unknown, endpoints: readonly PartialEndpoint[]
     const hasOwnURL = defaultBaseURL(provider) !== undefined;
     if (baseURL === undefined && !hasOwnURL)
       report([...path, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`);
-    // With a configured base URL, the server may be another than the provider's and need no key.
+    // An undefined key is a fault only at the provider's own server; a server at a configured base URL may need none.
     else if ((baseURL === undefined || !hasOwnURL) && isApiKeyUndefined && PROVIDERS[provider]?.needsKey)
       report([...path, 'apiKey'], 'a key (is the environment variable set?)');
   }

@@ -15,7 +15,7 @@ export const price = v.options({
   cachedInput: v.nonNegative.optional(),
 });
 
-/** Limits in US dollars, shared by everything that has a budget. */
+/** Validators of the limits in US dollars, which everything that has a budget uses. */
 export const spendLimits = { usdPerHour: v.dollars, usdPerDay: v.dollars, usdPerMonth: v.dollars };
 
 export const capabilities = v.listOf(

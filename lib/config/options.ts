@@ -116,7 +116,7 @@ export interface BalancerConfig {
    * one with the name of a built-in dialect replaces it. Default: none.
    */
   dialects?: Record<string, Dialect> | undefined;
-  /** Returns the prompt tokens of a body. Default: an estimate that is slightly too high. */
+  /** Returns the number of prompt tokens of a body. Default: an estimate that tends to be slightly too high. */
   estimateTokens?: ((body: ChatBody | EmbeddingBody) => number) | undefined;
   /**
    * Receives a line at level warn when somebody has to act, one per call at info and one per attempt at debug. Default:

@@ -59,7 +59,7 @@ const redis = v
     (value) =>
       typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
   )
-  // ioredis would connect to 127.0.0.1 instead.
+  // Refuses `host: undefined`, with which ioredis would connect to 127.0.0.1.
   .refine((value) => !(isObject(value) && 'host' in value && value.host === undefined), {
     error: 'options whose host is not undefined (is the environment variable set?)',
   });

@@ -23,7 +23,8 @@ export async function accessOf(
   try {
     access = await callApp('authorize()', () => authorize(req), timeoutMs);
   } catch (error) {
-    // Some libraries refuse a user with a bare Promise.reject().
+    // A rejection with something that is not an Error refuses access: some libraries refuse a user with a bare
+    // Promise.reject().
     if (error instanceof NotAnError) throw forbidden();
     if (AiBalancerError.isInstance(error) && error.code === 'ERR_AI_DEADLINE') {
       throw new Refusal(504, 'The decision about access took too long.');

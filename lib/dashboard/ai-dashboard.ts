@@ -48,7 +48,7 @@ export function aiDashboard(balancer: Balancer, options: AiDashboardOptions): Ro
       for (const [name, value] of HEADERS) res.setHeader(name, value);
       await handle(req, res, await accessOf(req, settings.authorize, balancer[INTERNALS].appTimeoutMs));
     };
-    // Express 4 does not handle a rejected promise.
+    // Passes a rejection to `next`, because Express 4 does not handle rejected promises.
     return (req, res, next) => {
       serve(req, res).catch((reason: unknown) => next(toError(reason, 'aiDashboard')));
     };

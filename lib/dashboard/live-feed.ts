@@ -62,7 +62,7 @@ export class LiveFeed {
     this.#balancer = balancer;
     this.#monitor = monitor;
     this.#maxViewers = maxViewers;
-    // An open connection would prevent the server from shutting down.
+    // Ends all connections when the balancer closes, because an open one would prevent the server from shutting down.
     balancer[INTERNALS].closing.addEventListener('abort', () => this.#endAll(), { once: true });
   }
 

@@ -41,7 +41,7 @@ export function readPage({ title, extension }: Pick<DashboardSettings, 'title' |
  * bundle.
  */
 function pageFolder(): URL {
-  // Undefined in the CommonJS bundle.
+  // `import.meta.url` is undefined in the CommonJS bundle.
   const here = import.meta.url as string | undefined;
   const folder = here && new URL(here.endsWith('.ts') ? './page/' : './dashboard/', here);
   if (folder && existsSync(folder)) return folder;

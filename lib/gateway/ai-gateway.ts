@@ -48,7 +48,7 @@ export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router
 
   const router = Router();
   const gateway: RequestHandler = (req, res, next) =>
-    // Express 4 does not handle a rejected promise.
+    // Passes a rejection to `next`, because Express 4 does not handle rejected promises.
     void serve(req, res).catch((reason: unknown) => next(toError(reason, 'aiGateway')));
   router.use(gateway);
   router.use(gatewayErrorHandler);

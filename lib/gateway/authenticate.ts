@@ -24,7 +24,8 @@ export async function authenticateRequest(
   try {
     identity = await callApp('authenticate()', () => authenticate(req), timeoutMs);
   } catch (error) {
-    // Some libraries refuse a user with a bare Promise.reject().
+    // A rejection with something that is not an Error refuses the request: some libraries refuse a user with a bare
+    // Promise.reject().
     throw error instanceof NotAnError && !('status' in error) ? unauthorizedError() : error;
   }
   if (identity === true) return {};

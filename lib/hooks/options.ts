@@ -70,7 +70,7 @@ export type AfterResult =
 
 /** A part of a streamed answer's text that the caller has not received yet. */
 export interface TextWindow {
-  /** The text since the previous window, after the characters that were held back from that one. */
+  /** The characters that were held back from the previous window, followed by the text that has arrived since. */
   readonly text: string;
   /** Index of the choice that the text belongs to; 0 unless the request sets `n`. */
   readonly choice: number;

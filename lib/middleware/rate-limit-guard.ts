@@ -25,7 +25,7 @@ export function rateLimitGuard(balancer: Balancer, options: RateLimitGuardOption
         runRefusalHandler(options, refusal, req, res, next, balancer[INTERNALS].appTimeoutMs)
     : sendRefusal;
   const handler: RequestHandler = function rateLimitGuardMiddleware(req, res, next) {
-    // Express 4 does not handle a rejected promise.
+    // Passes a rejection to `next`, because Express 4 does not handle rejected promises.
     guard
       .guardRequest(req, res)
       .check()

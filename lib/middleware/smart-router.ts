@@ -56,7 +56,7 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
       next();
       return;
     }
-    // Express 4 does not handle a rejected promise.
+    // Passes a rejection to `next`, because Express 4 does not handle rejected promises.
     deriveContext(req).then(
       () => next(),
       (reason: unknown) => next(toError(reason, 'smartRouter')),

@@ -91,8 +91,9 @@ export interface Dialect {
   /** Builds the request of a call. */
   request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest;
   /**
-   * Builds the request of a Responses call, for endpoints with the capability `responses`. Its answer is passed through.
-   * Absent where the provider has no Responses API: the call is then translated to chat completions.
+   * Builds the request of a Responses call, for endpoints with the capability `responses`. The response is passed to
+   * the caller unchanged. Absent where the provider has no Responses API: the call is then translated to chat
+   * completions.
    */
   responses?(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest;
   /**

@@ -3,15 +3,15 @@ import type { Optional } from '../util/optional';
 
 /** Time limits in milliseconds, each with a timer of its own. */
 export interface Timeouts {
-  /** For a chat answer that is not streamed, from the start of the attempt. Default 60,000. */
+  /** Time limit for a chat answer that is not streamed, from the start of the attempt. Default 60,000. */
   readonly totalMs: number;
-  /** For an embeddings answer, from the start of the attempt. Default 30,000. */
+  /** Time limit for an embeddings answer, from the start of the attempt. Default 30,000. */
   readonly embeddingsMs: number;
-  /** Until the connection is established, TLS included. Default 5,000. */
+  /** Time limit for establishing the connection, TLS included. Default 5,000. */
   readonly connectMs: number;
-  /** Until the first content of a stream. Default 30,000. */
+  /** Time limit for the first content of a stream. Default 30,000. */
   readonly firstTokenMs: number;
-  /** Between two events of a stream. Default 15,000. */
+  /** Time limit between two events of a stream. Default 15,000. */
   readonly stallMs: number;
   /**
    * How long a stream's reader may accept no data, or not begin to read, before the stream is ended and its attempt

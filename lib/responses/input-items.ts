@@ -43,7 +43,7 @@ function addItem(messages: ChatMessage[], item: Fields, path: string): void {
       } as ChatMessage);
       return;
     case 'reasoning':
-      // Chat requests have no field for reasoning, and the models don't need it.
+      // Reasoning items are left out: chat requests have no field for reasoning, and the models don't need it.
       return;
     default:
       throw new NativeOnly(`${path}.type`);

@@ -60,7 +60,7 @@ const ENDING = new Set(['response.completed', 'response.incomplete']);
 /** Types of the events with which an answer fails or is cancelled by somebody else. */
 const FAILING = new Set(['error', 'response.failed', 'response.cancelled']);
 
-/** One event of a native stream, with the data that the balancer needs. */
+/** An event of a Responses API's stream, with the properties that the balancer reads of every stream's events. */
 export class NativeEvent implements ChatEvent {
   readonly raw: Uint8Array | undefined;
   readonly chunk: ChatCompletionChunk;

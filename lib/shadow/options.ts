@@ -19,7 +19,7 @@ export interface ShadowOptions extends SpendLimits {
   share: number;
   /** Maximum number of concurrent copies, including their `compare`. Further copies are skipped. Default 4. */
   maxConcurrent?: number | undefined;
-  /** How long a copy, and then `compare`, may take, in milliseconds. Default 60,000. */
+  /** How long a copy may take, in milliseconds; the same time again applies to `compare`. Default 60,000. */
   timeoutMs?: number | undefined;
   /**
    * Receives both answers, or the failure of the copy. May be asynchronous. If it fails, a warning is logged. Default:

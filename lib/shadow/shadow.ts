@@ -25,7 +25,7 @@ export interface ShadowParts {
   readonly endpoints: () => readonly Endpoint[];
   /** Whether a live call is waiting for the quota. */
   readonly isWaitedFor: (quota: Quota) => boolean;
-  /** The budget of the copies. */
+  /** Returns the budgets that pay for the copies; undefined if copies have no budget. */
   readonly budget: () => EndpointBudgets | undefined;
   readonly onEvent: (event: ShadowEvent) => void;
   readonly onCompareFailed: (error: Error) => void;

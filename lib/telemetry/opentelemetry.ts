@@ -134,7 +134,7 @@ class CallTracer implements CallObserver {
       return meter.createHistogram(name, { unit, description, advice });
     };
     const duration = create('gen_ai.client.operation.duration');
-    // Without an SDK, the API returns the same no-op histogram each time.
+    // Records nothing without an SDK for metrics. The API then returns the same no-op histogram each time.
     if (duration === api?.createNoopMeter().createHistogram('')) return;
     this.#histograms = {
       'gen_ai.client.operation.duration': duration,

@@ -53,7 +53,10 @@ export class GuardedRequest {
   readonly #parts: GuardedRequestParts;
   /** Admitted calls whose usage has not been recorded yet. */
   readonly #admittedCalls = new WeakSet<Call>();
-  /** Result of the application's functions, once they have been called. Rejects if one of them fails. */
+  /**
+   * Whether the guard skips the request; undefined until the application's functions have been called. Rejects if one
+   * of them fails.
+   */
   #isSkipped: Promise<boolean> | undefined;
   #admission: Admission = { kind: 'uncounted' };
   #tenant: Tenant | undefined;

@@ -30,7 +30,7 @@ export const memoryCounters: Counters = (name, windowSeconds) =>
 export function createCounter(limiter: Limiter, windowSeconds: number): Counter {
   return async (key, units) => {
     const result = await (units > 0 ? limiter.penalty(key, units) : limiter.get(key));
-    // The limiter may return a window that has ended until it removes it.
+    // A window that has ended counts as empty: the limiter may still return it until it is removed.
     return result && result.msBeforeNext > 0
       ? { units: result.consumedPoints, resetMs: result.msBeforeNext }
       : { units: 0, resetMs: windowSeconds * 1_000 };

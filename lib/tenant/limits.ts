@@ -23,7 +23,7 @@ export type LimitName = 'requests' | 'tokens' | 'dollars';
 
 /** The tenant or client whose usage is counted. */
 export interface Tenant {
-  /** Key of its counters, at most a few hundred characters. */
+  /** Key of the tenant's counters, at most a few hundred characters. */
   readonly key: string;
   /** The application's name for the tenant; undefined for a client that is known only by its address. */
   readonly name: string | undefined;

@@ -50,7 +50,7 @@ const SELF_HOSTED = new Set([
   'xinference',
 ]);
 
-/** How an endpoint of another tool's provider is configured here. */
+/** How an endpoint of another tool's provider is configured in this package. */
 export interface ProviderHere {
   /** The option `provider`; undefined for the default, 'openai'. */
   readonly provider?: string;

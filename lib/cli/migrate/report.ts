@@ -1,7 +1,10 @@
 import { withDocUrls } from '../doc-urls';
 import type { Migration, Note } from './migration';
 
-/** Formats the notes for standard error: required variables, settings with another meaning here, and omitted ones. */
+/**
+ * Formats the notes for standard error: required variables, settings that have another meaning in this package, and
+ * omitted settings.
+ */
 export function formatNotes(migration: Migration, tool: string): string {
   const { endpoints, variables, notes, file } = migration;
   const models = new Set(endpoints.map(({ model }) => model)).size;

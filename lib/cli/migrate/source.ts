@@ -7,7 +7,8 @@ const MAX_BYTES = 4 << 20;
 /** Reads a YAML or JSON file. Messages never quote the file, which may contain keys. @throws UsageError */
 export function readSource(file: string): unknown {
   const lines = new LineCounter();
-  // As in Python's YAML: version 1.1, which includes JSON, and the last of two equal keys is used.
+  // Parses as LiteLLM's YAML library for Python does: version 1.1, which includes JSON, and of two equal keys the last
+  // counts.
   const document = parseDocument(readText(file), {
     version: '1.1',
     uniqueKeys: false,

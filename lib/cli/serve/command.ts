@@ -41,6 +41,6 @@ async function runServer(settings: ServeSettings, announce: (port: number) => vo
   announce(await server.listen());
   await stopped;
   await server.stop();
-  // The channel to the primary would keep the worker alive.
+  // Closes the channel to the primary, which would keep the worker alive.
   if (cluster.isWorker) process.disconnect();
 }

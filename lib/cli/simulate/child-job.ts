@@ -23,7 +23,7 @@ export function runJob<R>(
     throw new Error('cannot start a child process: the path of the program is unknown');
   return new Promise((resolve, reject) => {
     const child = fork(program, [JOB_ARGUMENT], {
-      // JSON cannot represent NaN and Infinity.
+      // Not 'json', which cannot represent NaN and Infinity.
       serialization: 'advanced',
       ...(signal ? { signal } : {}),
     });
@@ -70,6 +70,6 @@ export function serveJobIfChild(serve: (job: unknown) => Promise<unknown>): bool
 }
 
 function reply(message: Reply<unknown>): void {
-  // Timers left over in virtual time would never fire and would keep the process alive.
+  // Exits explicitly, because timers left over in virtual time never fire and would keep the process alive.
   process.send?.(message, () => process.exit(0));
 }

@@ -5,9 +5,9 @@ export interface QuotaShortage {
   readonly endpoint: string;
   readonly quota: 'requests' | 'tokens';
   readonly per: 'minute' | 'day';
-  /** Second of the run in which it was first exhausted. */
+  /** Second of the run in which the quota was first exhausted. */
   readonly firstAtS: number;
-  /** The share of the run in which it was exhausted, 0 to 1. */
+  /** The share of the run in which the quota was exhausted, 0 to 1. */
   readonly share: number;
 }
 

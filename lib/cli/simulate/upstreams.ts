@@ -9,7 +9,10 @@ const RESERVING_PROVIDERS = new Set(['openai', 'azure', 'groq']);
 /** Providers that send no x-ratelimit-* headers. */
 const PROVIDERS_WITHOUT_LIMIT_HEADERS = new Set(['google', 'gemini', 'deepseek', 'ollama', 'openrouter']);
 
-/** A typical call, used to estimate the load an endpoint can carry. `tokens` is what counts against its quota. */
+/**
+ * A typical call, used to estimate the load an endpoint can carry. `tokens` is what the call takes from the endpoint's
+ * token quota.
+ */
 const TYPICAL_CALL = { tokens: 1500, prompt: 1000, output: 210 };
 const HEADROOM = 1.45;
 const MIN_COMFORTABLE_IN_FLIGHT = 4;

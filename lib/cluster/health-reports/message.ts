@@ -25,16 +25,16 @@ const head = {
  * number.
  */
 const schema = z.discriminatedUnion('kind', [
-  /** The process has just started, and asks for the reports that are still valid. */
+  /** The publishing process has just started, and asks its peers for the reports that are still valid. */
   z.strictObject({ ...head, kind: z.literal('asked') }),
   /**
-   * The endpoint's breaker in the process opened because of the process's own calls. `stepMs` is `cooldownMs` before
-   * jitter, which the next failure doubles.
+   * The endpoint's breaker in the publishing process opened because of that process's own calls. `stepMs` is
+   * `cooldownMs` without jitter; the next failure doubles it.
    */
   z.strictObject({ ...head, kind: z.literal('opened'), endpoint, cooldownMs, stepMs: cooldownMs }),
-  /** A probe of the process closed its breaker of the endpoint. */
+  /** A probe by the publishing process succeeded and closed that process's breaker of the endpoint. */
   z.strictObject({ ...head, kind: z.literal('closed'), endpoint }),
-  /** The endpoint refused a call of the process for a lasting reason. */
+  /** The endpoint refused a call of the publishing process for a lasting reason, so the endpoint cools down. */
   z.strictObject({
     ...head,
     kind: z.literal('cooldown'),
@@ -42,7 +42,7 @@ const schema = z.discriminatedUnion('kind', [
     class: z.enum(COOLDOWN_CLASSES),
     cooldownMs,
   }),
-  /** A call of the process got a 429, so these quotas cool down. */
+  /** A call of the publishing process got a 429, so these quotas cool down. */
   z.strictObject({
     ...head,
     kind: z.literal('quota'),

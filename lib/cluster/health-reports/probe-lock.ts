@@ -75,7 +75,7 @@ export class ProbeLock {
     const answer = await this.#lock.acquire(this.#name, ttlMs).catch(() => 'unknown' as const);
     this.#isRequestPending = false;
     if (this.#state !== acquiring) {
-      // The breaker has changed its state in the meantime.
+      // The breaker has changed its state in the meantime, so the lock is not needed any more.
       if (answer !== 'taken') this.#lock.release(this.#name);
       return false;
     }

@@ -79,7 +79,8 @@ export class BottleneckReservoir implements Reservoir {
     bottleneck.on('error', () => undefined);
     try {
       await bottleneck.ready();
-      // Bottleneck publishes every change to jobs that are queued in a limiter. No jobs are queued here.
+      // Unsubscribes from the channel on which Bottleneck publishes changes for jobs that are queued in a limiter: no
+      // jobs are queued here.
       await (bottleneck.clients().subscriber as Client).unsubscribe(bottleneck.channel());
       return bottleneck;
     } catch (error) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseJson } from '../../util/parse-json';
 
-/** Minimum interval between reports of changes to Redis, in milliseconds. */
+/** How long a process collects used and returned units before it reports them to Redis, in milliseconds. */
 export const FLUSH_MS = 250;
 /** How often a call checks whether it may start with `onOutage: 'closed'`, in milliseconds. */
 export const CLOSED_RETRY_MS = 1_000;

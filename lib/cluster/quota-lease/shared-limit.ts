@@ -6,7 +6,9 @@ import { Lease } from './lease';
 import { FLUSH_MS, type LeaseTerms } from './lease-terms';
 import type { LeasedBucket, OwnTerms } from './ports';
 
-/** How often a process reports its usage after an outage, once per FLUSH_MS, before it leases quota again. */
+/**
+ * Number of reports of its usage that a process sends after an outage, one per FLUSH_MS, before it leases quota again.
+ */
 const REJOIN_STEPS = 4;
 /**
  * Largest share of the bucket depth that the processes divide among themselves when Redis becomes unreachable: peers
@@ -122,7 +124,7 @@ export abstract class SharedLimit {
   initialLevel(): number {
     const now = performance.now();
     if (!this.isLocal) return Math.floor(this.limiterLevel(now));
-    // The usage of this process's share is reported once the limiter exists.
+    // Adds back the usage that this process has not reported yet: it is reported once the limiter exists.
     const level = this.bucket.level(now);
     return Math.floor((level + this.lease.unreported(this.bucket.depth - level)) / this.#share);
   }
@@ -142,7 +144,7 @@ export abstract class SharedLimit {
     return this.#state.kind === 'shared' || this.#state.kind === 'rejoining';
   }
 
-  /** Whether calls have to wait for Redis. */
+  /** Whether calls have to wait until Redis is reachable again, because of `onOutage: 'closed'`. */
   protected get isBlocked(): boolean {
     return this.#state.kind === 'local' && this.#state.mode === 'closed';
   }

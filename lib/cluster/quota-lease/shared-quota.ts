@@ -195,7 +195,7 @@ export class SharedQuota extends SharedLimit {
     this.bucket.syncLevel(limiterLevel + this.lease.unused - this.requests.units, performance.now());
   }
 
-  /** The units of one lease. */
+  /** The size of one lease, in units. */
   get #size(): number {
     return this.#unitsIn(leaseMs(this.terms, this.members));
   }
@@ -236,12 +236,15 @@ export class SharedQuota extends SharedLimit {
     const need = this.lease.missing(needed);
     if (need === 0) return 0;
     const available = Math.floor(this.limiterLevel(now) - this.bucket.headroom);
-    // No call waits for the reply yet, so it requests no more than the limiter should hold.
+    // If no call waits for the reply, requests no more than the limiter should hold.
     if (this.requests.isEmpty) return Math.max(0, Math.min(need, available));
     return need + Math.max(0, Math.min(Math.floor(this.#size), available - need));
   }
 
   /**
+   * Applies the reply to an update: adds the units to the lease, grants the waiting requests as far as the lease covers
+   * them and refuses the rest of `waiting`, and sets the bucket to the limiter's level.
+   *
    * @param waiting The requests for which the update was sent.
    * @param left The level of the limiter after the update.
    */
@@ -250,7 +253,8 @@ export class SharedQuota extends SharedLimit {
     this.#isLevelKnown = true;
     this.#repliedAt = performance.now();
     this.ready.resolve();
-    // A call larger than the depth starts on a full bucket and leaves a debt.
+    // The lowest level that grants may leave: the headroom, or a debt if the first call is larger than the depth and
+    // has started on a full bucket.
     const floor = Math.min(headroom, depth - this.requests.first);
     const refused = Math.min(requested, Math.max(0, Math.ceil(floor - left - EPSILON)));
     const level = left + refused;

@@ -78,7 +78,7 @@ export function bottleneckConnection(
   const { subscriber } = connection;
   const unsubscribe = subscriber.unsubscribe.bind(subscriber) as (...channels: unknown[]) => Promise<unknown>;
   subscriber.unsubscribe = (...channels: unknown[]) => unsubscribe(...channels).catch(() => undefined);
-  // Bottleneck throws without a listener. Errors are reported to the caller of each command.
+  // Ignored on purpose: without a listener, Bottleneck would throw. The caller of each command gets its error anyway.
   connection.on('error', () => undefined);
   return connection;
 }

@@ -28,8 +28,10 @@ const CLIENT_OPTIONS = {
 };
 
 /**
- * Creates the client. @throws ERR_AI_CONFIG if ioredis is not installed, or refuses the URL or options. The error never
- * contains their values.
+ * Creates the client.
+ *
+ * @throws ERR_AI_CONFIG if ioredis is not installed, or refuses the URL or options. The error never contains their
+ * values.
  */
 export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
   if (isConnection(redis)) return duplicate(redis as Client);
@@ -39,7 +41,7 @@ export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
       ? new Redis(redis, CLIENT_OPTIONS)
       : new Redis({ ...redis, ...CLIENT_OPTIONS });
   } catch {
-    // The error may contain the URL with its password.
+    // The error of ioredis is not passed on, because it may contain the URL with its password.
     const expected =
       typeof redis === 'string' ? 'a URL such as redis://host:6379' : 'options of an ioredis client';
     throw new AiBalancerError('ERR_AI_CONFIG', `cluster.redis: expected ${expected}; ioredis refused it`);

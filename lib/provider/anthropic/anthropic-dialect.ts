@@ -36,7 +36,7 @@ export const anthropicDialect: Dialect = {
 function unsupported(call: DialectCall, { model }: { readonly model: string }): string | undefined {
   if (call.operation !== 'chat') return call.operation;
   const format = CHAT_FEATURES['response_format: json_object']({ ...call.body });
-  // json_object needs a forced tool call, and models can't think before one.
+  // A model that always thinks can't do json_object, which needs a forced tool call: models can't think before one.
   if (format !== undefined && modelTraits(model).alwaysThinks) return 'response_format (json_object)';
   return refusedFeature(call, ANTHROPIC_SUPPORT) ?? unsupportedMedia(call.body.messages);
 }

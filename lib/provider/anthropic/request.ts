@@ -59,7 +59,7 @@ export function toMessagesRequest(call: ChatCall, endpoint: DialectEndpoint): Tr
   return { body: request, dropped: [...dropped] };
 }
 
-/** The API requires `max_tokens` and refuses a value above the model's largest output. */
+/** Returns `max_tokens`, which the API requires. It refuses a value above the model's largest output. */
 function maxTokensOf(body: ChatBody, { maxOutputTokens }: DialectEndpoint): number {
   const asked = body.max_completion_tokens ?? body.max_tokens ?? maxOutputTokens ?? DEFAULT_MAX_TOKENS;
   return Math.min(asked, maxOutputTokens ?? Infinity);

@@ -106,7 +106,7 @@ export class AnthropicStream {
         start.type === 'thinking' ? { type: 'thinking', thinking: text, signature } : start,
       );
     } else if (block?.kind === 'tool' && !block.hasArguments) {
-      // A call of a tool without parameters has no deltas.
+      // A call of a tool without parameters has no deltas, so its arguments are sent when the block ends.
       yield* this.#inputDelta(block, JSON.stringify(isObject(block.input) ? block.input : {}));
     }
   }

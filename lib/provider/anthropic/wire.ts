@@ -33,7 +33,7 @@ export type ToolResultBlock = {
   content?: string | (TextBlock | MediaBlock)[];
 } & Cacheable;
 
-/** Opaque: sent back unchanged. */
+/** A thinking block. Its content is not interpreted, only sent back unchanged. */
 export interface ThinkingBlock {
   readonly type: 'thinking' | 'redacted_thinking';
   readonly [field: string]: unknown;

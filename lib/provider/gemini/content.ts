@@ -36,7 +36,7 @@ function toParts(part: Part): RequestPart[] {
     case 'tool-result':
       return toolResult(part);
     case 'thinking':
-      // Thinking blocks of another provider mean nothing to Gemini.
+      // Left out: thinking blocks of another provider mean nothing to Gemini.
       return [];
     default:
       return [mediaPart(part)];

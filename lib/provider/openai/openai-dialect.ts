@@ -61,7 +61,7 @@ function answer({ body }: { readonly body: string }): ChatCompletion | Embedding
   try {
     return JSON.parse(body) as ChatCompletion | EmbeddingResponse;
   } catch {
-    // The error of JSON.parse quotes the body.
+    // Replaces the error of JSON.parse, which quotes the body.
     throw new Error('The answer is not JSON.');
   }
 }

@@ -1,7 +1,7 @@
 import { parseDecimal, parseDuration } from '../../failure/duration';
 import { headerText } from '../../failure/http-answer';
 
-/** Far above any provider's limit; a greater number is in another unit, or nonsense. */
+/** Largest accepted count. It is far above any provider's limit: a greater number is in another unit, or nonsense. */
 const MAX_COUNT = 1e12;
 const MAX_RESET_MS = 400 * 86_400_000;
 const EPOCH_SECONDS = 1e9;
@@ -47,7 +47,8 @@ export function readReset(value: unknown, clocks: readonly number[]): Reset {
   return Number.isNaN(time) ? UNREADABLE : resetAt(time, clocks, date[1] === undefined);
 }
 
-// The server's date is truncated to the second, so every difference from it may be off by a second.
+// Converts an absolute time to a reset. The server's date is truncated to the second, so a difference from it may be
+// off by a second.
 function resetAt(time: number, clocks: readonly number[], wholeSeconds: boolean): Reset {
   const index = clocks.findIndex((now) => time - now >= -1000 && time - now <= MAX_RESET_MS);
   const now = clocks[index];

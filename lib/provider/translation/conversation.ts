@@ -77,7 +77,8 @@ export function readConversation(messages: readonly ChatMessage[]): Conversation
     if (last?.role === role) last.parts.push(...parts);
     else if (parts.length > 0) turns.push({ role, parts });
   }
-  // OpenAI answers a conversation of system messages only; other providers require a user turn.
+  // Makes the system messages a user turn if there are no others: OpenAI answers such a conversation, other providers
+  // require a user turn.
   if (turns.length === 0 && system.length > 0) turns.push({ role: 'user', parts: system.splice(0) });
   return { system, turns };
 }

@@ -30,7 +30,7 @@ export const CHAT_FEATURES = {
   'strict tools': (body: Fields) =>
     firstOf(body.tools, 'tools', (tool) => isObject(tool.function) && tool.function.strict === true),
   tool_choice: given('tool_choice'),
-  // A call that forces one function can't call others in parallel.
+  // Not counted as used if one function is forced, because other functions can't be called in parallel then.
   'parallel_tool_calls: false': (body: Fields) =>
     body.parallel_tool_calls === false && listOf(body.tools).length > 0 && !namesFunction(body.tool_choice)
       ? 'parallel_tool_calls'

@@ -56,7 +56,7 @@ export class Api {
       else throw new BadRequest(`Unknown request URL: ${route}.`, { status: 404, code: 'unknown_url' });
     } catch (error) {
       if (error instanceof BadRequest) sendBadRequest(res, error, headers);
-      // Any other error means that the client disconnected while it sent its request.
+      // Any other error means that the client disconnected while it sent its request, so nothing is answered.
       else res.destroy();
     }
   }

@@ -50,7 +50,7 @@ export function deliverWhole(
     const length = String(Buffer.byteLength(text));
     res.writeHead(200, { ...headers, 'content-type': 'application/json', 'content-length': length });
     res.write(part, () => breakOff(exchange, damage));
-    // An empty write does not send the headers.
+    // Sends the headers, because an empty write does not.
     if (part === '') res.flushHeaders();
   });
 }

@@ -7,7 +7,10 @@ import type { Groups } from './endpoints';
  */
 export type CallNames = Map<string, string>;
 
-/** The other models of a group whose name is itself a model. They become fallbacks of that model. */
+/**
+ * For each group whose name is itself a model, the other models of the group. They become fallbacks of the model that
+ * the group is named after.
+ */
 export type Extras = Map<string, string[]>;
 
 /**

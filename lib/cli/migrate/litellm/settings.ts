@@ -137,7 +137,7 @@ function breakerOf(fails: Found, cooldown: Found): Value | undefined {
   return {
     consecutiveFailures: fails === undefined ? undefined : Math.max(1, fails[2] + 1),
     resetTimeoutMs: resetMs,
-    // Does not grow after failed probes, as in LiteLLM.
+    // Equal to `resetTimeoutMs`, so that the time does not grow after failed probes, as in LiteLLM.
     maxResetTimeoutMs: resetMs,
   };
 }

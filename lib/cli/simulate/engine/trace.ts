@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib';
 
 /** One request of a trace. */
 export interface TraceRow {
-  /** Milliseconds from the first request. */
+  /** Milliseconds from the first request of the trace to this one. */
   readonly atMs: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
