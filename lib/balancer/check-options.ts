@@ -18,7 +18,10 @@ export function checkOptions(
   if (all.length > 0) throw optionsError(name, all);
 }
 
-/** Says which property to pass if the value has a balancer, as what `aiBalancer()` returns does. */
+/**
+ * Describes what is expected; says to pass `.balancer` if the value has that property, as the middleware of
+ * `aiBalancer()` does.
+ */
 function expectedBalancer(given: unknown): string {
   const inner = (given as { readonly balancer?: unknown } | null | undefined)?.balancer;
   return Balancer.isInstance(inner) ? 'a Balancer: pass its .balancer' : 'a Balancer';

@@ -17,7 +17,7 @@ const MIN_REDACTED = 6;
 const NO_KEY =
   /^(?:none|null|dummy|fake|anything|empty|ollama|lm-studio|no-key|not-?needed|sk-none|sk-no-key-required)$/i;
 
-/** Whether the text of a key stands for none. */
+/** Whether the text that is given as a key means that there is no key. */
 export function isNoKey(text: string): boolean {
   return NO_KEY.test(text.trim());
 }

@@ -58,7 +58,7 @@ export interface ProviderHere {
   readonly baseURL?: string;
   /** Name of the environment variable for a key that the source contains itself. */
   readonly keyVariable: string;
-  /** Whether the server may be one that users host themselves, and that needs no key. */
+  /** Whether the server may need no key, because users can host it themselves. */
   readonly mayNeedNoKey: boolean;
 }
 
@@ -75,8 +75,8 @@ export function providerHere(name: string, hasAddress: boolean): ProviderHere | 
 }
 
 /**
- * Reads the key of an endpoint. Undefined for one without a key, which for a server of the user's own a word such as
- * `none` says as well.
+ * Reads the key of an endpoint; undefined if it has none. At a server that may need no key, a word such as `none` also
+ * counts as no key.
  */
 export function apiKeyOf(
   section: Section,

@@ -27,7 +27,7 @@ const SERVE = options({
   adminToken: token.optional(),
   guard: z.unknown().optional(),
   allowHeaders: allowedHeaders.optional(),
-  // A number that comes from a variable of the environment is a text.
+  // Accepts digits as text, too, because a port that comes from an environment variable is text.
   port: validator<number | string>(
     'a whole number from 0 to 65535',
     (value) => /^\d{1,5}$/.test(String(value)) && Number(value) <= 65_535,
@@ -42,7 +42,7 @@ interface Unset {
 }
 
 /**
- * Replaces `${NAME}` by environment variables and checks a configuration with its option `serve`.
+ * Replaces `${NAME}` by environment variables, and checks a configuration together with its option `serve`.
  *
  * @throws UsageError that lists every fault: unset variables, and those of the configuration and of `serve`.
  */
@@ -51,7 +51,8 @@ export function checkFile(loaded: object, file: string): { readonly serve?: unkn
   const expanded = expand(loaded, [], unset) as { readonly serve?: unknown };
   const { serve, ...config } = expanded;
   const faults = [...serveFaults(serve), ...configFaults(config)].filter(
-    // The text with the name of the variable is not the value that is meant.
+    // Leaves out faults of values with an unset variable, which has its own fault: the value that is meant is not
+    // known.
     ({ path }) => !unset.some((each) => startsWith(path, each.path)),
   );
   const all = [...unset.map(unsetFault), ...faults];

@@ -55,7 +55,7 @@ export function publishedLengths(count: number, seed: number): TraceRow[] {
 
 function draw(knots: Quantiles, random: Random): number {
   const part = random();
-  // Between the first knot, at 0, and the last one, at 1.
+  // Always found and never the first, because the first knot is at 0 and the last one at 1.
   const upper = knots.findIndex(([to]) => part < to);
   const [[from, low], [to, high]] = knots.slice(upper - 1, upper + 1) as [Quantiles[0], Quantiles[0]];
   return Math.round(low + ((high - low) * (part - from)) / (to - from));

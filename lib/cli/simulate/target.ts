@@ -82,7 +82,7 @@ export function describeTrial(keys: ExtraKeys, { figures, alike }: SimulationRes
   return `${describeKeys(totals(keys), alike)}: goodput ${percent(figures.goodput)}`;
 }
 
-/** A name for a run, to run none twice. */
+/** Returns a key for the run with these extra keys, so that no run is repeated. */
 function nameOf(keys: ExtraKeys): string {
   return JSON.stringify(Object.entries(keys).filter(([, extra]) => extra > 0));
 }
@@ -148,13 +148,16 @@ type Counts = Readonly<Record<string, number>>;
 
 type Alike = SimulationResult['alike'];
 
-/** Accounts that get more keys: a single one, or a group of alike ones, which is counted as a whole. */
+/** The number of keys of an account, or of a group of accounts that differ only in name and key. */
 interface CountedKeys {
   readonly accounts: readonly string[];
   readonly count: number;
 }
 
-/** Counts alike accounts together, because it makes no difference which of them has the additional keys. */
+/**
+ * Counts the keys of accounts that differ only in name and key together, because it makes no difference which of them
+ * has the additional keys.
+ */
 function grouped(keys: Counts, alike: Alike): CountedKeys[] {
   const more = Object.keys(keys).filter((account) => (keys[account] ?? 1) > 1);
   const groups = more.map((account) => alike.find((group) => group.includes(account)) ?? [account]);
