@@ -52,7 +52,7 @@ export interface EventStream extends ChatStream {
 export interface ChatStreamParts {
   /** The events that were read before the stream was returned. */
   readonly first: readonly ChatEvent[];
-  readonly events: AsyncIterable<ChatEvent, undefined>;
+  readonly events: AsyncIterable<ChatEvent, unknown>;
   route(): RouteReport;
   /** Called once, when reading begins. */
   onOpen?(): void;
@@ -157,7 +157,7 @@ type IteratorState =
 
 class EventIterator implements ChatEvents {
   readonly #parts: ChatStreamParts;
-  readonly #events: AsyncIterator<ChatEvent, undefined> & Pick<ChatEvents, 'take'>;
+  readonly #events: AsyncIterator<ChatEvent, unknown> & Pick<ChatEvents, 'take'>;
   #next = 0;
   #state: IteratorState = { kind: 'reading' };
   /** Rejects the pending read, so that a silent upstream doesn't hold a reader that has left. */
