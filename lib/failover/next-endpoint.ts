@@ -64,7 +64,8 @@ export class NextEndpoint {
       if (pick.kind === 'picked') return { kind: 'start', pick, isBudgeted: false };
       if (pick.kind === 'wait') return pick;
       // Predicted latency alone refuses no call: an endpoint that seems too slow gets one call at a time.
-      const trial = pick.kind === 'full' ? pickAmong(() => false, true) : pick;
+      const isTried = pick.kind === 'full' && now < latestStartAt(state.call);
+      const trial = isTried ? pickAmong(() => false, true) : pick;
       if (trial.kind === 'picked') return { kind: 'start', pick: trial, isBudgeted: false };
       state.recorder.why = pick.why;
     }
