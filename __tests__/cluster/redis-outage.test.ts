@@ -63,7 +63,8 @@ async function runLoad() {
     cluster: { redis: redis.url },
   });
   const startedAt = Date.now();
-  const forMs = BEFORE_MS + 2 * OUTAGE_MS + OUTAGES.length * AFTER_MS;
+  // A restart takes a second or two on a busy machine.
+  const forMs = BEFORE_MS + 2 * OUTAGE_MS + OUTAGES.length * AFTER_MS + 4_000;
   const both = Promise.all([
     Promise.all(
       members.map((member) => member.load({ model: AMPLE, perSecond: 8, forMs, timeoutMs: 30_000 })),
@@ -102,7 +103,7 @@ requires('redis-server').describe('Cluster under load:', () => {
       // The first calls of a process are slow anyway.
       const before = outcomes.filter(({ startedAt: at }) => at > startedAt + 1_000 && at < firstAt - 200);
       const since = outcomes.filter(({ startedAt: at }) => at >= from - 200 && at < to - 200);
-      expect(since.length).toBeGreaterThan(50);
+      expect(since.length).toBeGreaterThan(20);
       expect(since.filter(({ code }) => code !== undefined)).toEqual([]);
       expect(worst(since)).toBeLessThan(worst(before) + REDIS_TIMEOUT_MS + 50 + NOISE_MS);
     });
