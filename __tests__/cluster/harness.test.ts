@@ -88,19 +88,21 @@ describe('Test harness: members', () => {
     const endpoints = [provider.endpoint({ rpm: 600, burstSeconds: 1 })];
     const [steady, concurrent] = (await rig.members(2, { endpoints })) as [Member, Member];
     const [even, many] = await Promise.all([
-      steady.load({ perSecond: 20, forMs: 1_500, timeoutMs: 500 }),
-      concurrent.load({ callers: 3, forMs: 1_500, tokens: { prompt: 100, output: 7 } }),
+      steady.load({ perSecond: 40, forMs: 1_500, timeoutMs: 500 }),
+      concurrent.load({ callers: 12, forMs: 1_500, tokens: { prompt: 100, output: 7 } }),
     ]);
     expect(even.length).toBeGreaterThan(15);
-    expect(even.some(({ code }) => code === 'ERR_AI_SATURATED')).toBe(true);
+    expect(even.some(({ code }) => code === 'ERR_AI_SATURATED' || code === 'ERR_AI_DEADLINE')).toBe(true);
     expect(many.every(({ code, attempts }) => code === undefined && attempts === 1)).toBe(true);
     expect(many.some(({ waitMs }) => waitMs > 50)).toBe(true);
     expect(steady.unfinished + concurrent.unfinished).toBe(0);
 
     const admissions = await provider.admissions();
     const answered = (outcomes: typeof even) => outcomes.filter(({ code }) => code === undefined).length;
-    expect(admissions).toHaveLength(answered(even) + answered(many));
-    expect(taken(admissions, 'tokens')).toBe(100 * answered(even) + 107 * answered(many));
+    // On a busy machine a call may be sent and still miss its deadline.
+    const sent = (outcomes: typeof even) => outcomes.filter(({ attempts }) => attempts > 0).length;
+    expect(admissions).toHaveLength(sent(even) + sent(many));
+    expect(taken(admissions, 'tokens')).toBe(100 * sent(even) + 107 * sent(many));
     // Without a cluster they use the limit twice, which the observer must see.
     expect(worstExcess(admissions, LIMIT)).toBeGreaterThan(5);
     const both = { ...LIMIT, perMinute: 1_200 };
