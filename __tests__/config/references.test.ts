@@ -133,6 +133,19 @@ describe('The secrets of a configuration', () => {
       { cluster: { redis: { host: 'cache', password: 'secret' } } },
       ['secret'],
     ],
+    [
+      'a client of Redis',
+      {
+        cluster: {
+          redis: {
+            options: { username: 'me', password: 'secret' },
+            status: 'wait',
+            duplicate: () => undefined,
+          },
+        },
+      },
+      ['me', 'secret'],
+    ],
     ['a URL without credentials', { cluster: { redis: 'redis://cache' } }, []],
     [
       'a header, and what follows its scheme',
@@ -141,6 +154,20 @@ describe('The secrets of a configuration', () => {
     ],
   ])('are found in %s', (_name, config, secrets) => {
     expect([...new Set(secretsOf(config))]).toEqual(secrets);
+  });
+
+  it('are found in the proxies of the environment', () => {
+    const before = { ...process.env };
+    process.env = {
+      ...before,
+      HTTPS_PROXY: 'http://me:secret@proxy:80',
+      https_proxy: 'http://me:secret@proxy:80',
+    };
+    try {
+      expect(secretsOf({ http: { proxy: 'env' } })).toEqual(expect.arrayContaining(['me', 'secret', BASIC]));
+    } finally {
+      process.env = before;
+    }
   });
 
   it('appear in no message', () => {

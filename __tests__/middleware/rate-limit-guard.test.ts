@@ -158,6 +158,21 @@ describe('rateLimitGuard() as a middleware', () => {
     await request(app).get('/').expect(429);
   });
 
+  it('keeps the RateLimit headers that another middleware has set, in one line or several', async () => {
+    const app = express5();
+    app.use((req, res, next) => {
+      const own = ['"own";r=1;t=1', '"more";r=2;t=2'];
+      res.setHeader('RateLimit', req.query.lines === 'several' ? own : own.join(', '));
+      next();
+    });
+    app.use(rateLimitGuard(await createBalancer(), { rpm: 9, tenant: () => 'acme' }));
+    app.get('/', (_req, res) => void res.end());
+    for (const lines of ['several', 'one']) {
+      const { headers } = await request(app).get('/').query({ lines }).expect(200);
+      expect(headers.ratelimit).toMatch(/^"own";r=1;t=1, "more";r=2;t=2, ".+-requests";r=\d;t=\d+$/);
+    }
+  });
+
   it('sends the limits of two guards in the same RateLimit headers', async () => {
     const balancer = await createBalancer();
     const app = express5();
