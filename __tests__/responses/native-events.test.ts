@@ -8,6 +8,8 @@ import {
   responseUsage,
 } from '../../lib/responses/native-response';
 import { ResponseBuilder } from '../../lib/responses/response-builder';
+import { RESPONSE_WIRE, ResponseEventStream } from '../../lib/responses/response-stream';
+import { CHAT_EVENTS } from '../../lib/stream/chat-stream';
 
 const MESSAGE = {
   type: 'message',
@@ -220,5 +222,54 @@ describe('A response made from a chat stream whose fields are missing', () => {
       { type: 'function_call', call_id: expect.stringMatching(/^fc_/) as string, name: '', arguments: '' },
       { type: 'function_call', call_id: 'c3', name: '' },
     ]);
+  });
+});
+
+describe('A streamed response', () => {
+  const error = { message: 'it broke', type: 'server_error', code: 'ERR_AI_STREAM_BROKEN', param: null };
+  const failure = (stream?: ResponseEventStream) =>
+    RESPONSE_WIRE.failure({ error }, stream)
+      .split('\n\n')
+      .filter((event) => event !== '')
+      .map((event) => JSON.parse(event.split('\ndata: ')[1]!) as Record<string, unknown>);
+
+  function streamOf(...events: readonly object[]): ResponseEventStream {
+    async function* read() {
+      for (const event of events) yield await Promise.resolve(event);
+    }
+    const stream = { [CHAT_EVENTS]: read, route: {}, abort: () => undefined };
+    return new ResponseEventStream(stream as never, { model: 'm', input: 'Hi' }, () => undefined);
+  }
+  const out = (isClosed: boolean) => ({ isClosed, write: jest.fn(), destroy: jest.fn() });
+
+  it('that has failed before it began has an event with the error only', () => {
+    expect(failure()).toEqual([
+      { type: 'error', sequence_number: 0, code: error.code, message: error.message, param: null, error },
+    ]);
+  });
+
+  it('that has failed after events of the upstream without the response ends with the numbers that follow', async () => {
+    const stream = streamOf(
+      { native: { type: 'response.output_text.delta', sequence_number: 4, delta: 'Hi' } },
+      { native: { type: 'response.output_text.delta', delta: 'Hi' } },
+    );
+    await RESPONSE_WIRE.write(out(false) as never, stream);
+    expect(failure(stream)).toMatchObject([
+      {
+        type: 'response.failed',
+        sequence_number: 5,
+        response: { status: 'failed', error: { message: 'it broke' } },
+      },
+      { type: 'error', sequence_number: 6 },
+    ]);
+  });
+
+  it('is not written to a client that has disconnected', async () => {
+    const closed = out(true);
+    await RESPONSE_WIRE.write(
+      closed as never,
+      streamOf({ native: { type: 'response.created', response: WHOLE } }),
+    );
+    expect(closed.write).not.toHaveBeenCalled();
   });
 });
