@@ -251,7 +251,7 @@ describe('express-ai-balancer migrate from LiteLLM', () => {
         ),
         out: [
           "redis: { host: 'cache', port: Number(process.env.REDIS_PORT), password: process.env.REDIS_PASSWORD }",
-          'cache: { redis: true }',
+          "cache: { calls: 'all', redis: true }",
         ],
         not: ['pass-word', 'username'],
       },
@@ -260,13 +260,17 @@ describe('express-ai-balancer migrate from LiteLLM', () => {
       'a cache of the process',
       {
         source: one({}, { litellm_settings: { cache: true, cache_params: { type: 'local', ttl: 60 } } }),
-        out: ['cache: { ttlMs: 60_000 }'],
+        out: ["cache: { calls: 'all', ttlMs: 60_000 }"],
         not: ['redis'],
       },
     ],
     [
       'a cache without parameters',
-      { source: one({}, { litellm_settings: { cache: true } }), out: ['cache: {}'], not: ['redis'] },
+      {
+        source: one({}, { litellm_settings: { cache: true } }),
+        out: ["cache: { calls: 'all' }"],
+        not: ['redis'],
+      },
     ],
     [
       'a fallback that is one name in place of a list',
@@ -380,7 +384,7 @@ describe('express-ai-balancer migrate from LiteLLM', () => {
       'the missing address of the Redis of a cache',
       {
         source: one({}, { litellm_settings: { cache: true, cache_params: { type: 'redis' } } }),
-        out: ['cache: {}'],
+        out: ["cache: { calls: 'all' }"],
         notes: [/Check these first:[^]*cache_params: no Redis is named, so each process has its own cache/],
       },
     ],
@@ -502,7 +506,10 @@ describe('express-ai-balancer migrate from Portkey', () => {
         not: ['sk-secret'],
       },
     ],
-    ['a cache without an age', { source: { ...openai, cache: { mode: 'simple' } }, out: ['cache: {}'] }],
+    [
+      'a cache without an age',
+      { source: { ...openai, cache: { mode: 'simple' } }, out: ["cache: { calls: 'all' }"] },
+    ],
     [
       'no cache of similar calls',
       {
