@@ -42,24 +42,41 @@ describe('The settings of express-ai-balancer serve', () => {
   });
 
   const tokens = 'serve.tokens: expected an array of { token, tenant?, priority? }, or false';
-  const empty = '.token: expected a text that is not empty: is the environment variable set?';
   it.each<[string, unknown, readonly string[], string]>([
     ['no option serve', undefined, [], tokens],
     ['no tokens', { port: 1 }, [], tokens],
     ['an empty list of tokens', { tokens: [] }, [], tokens],
-    ['a token without a value', { tokens: [null] }, [], `serve.tokens[0]${empty}`],
-    ['a token that is not a text', { tokens: [{ token: 'a' }, { token: 7 }] }, [], `serve.tokens[1]${empty}`],
+    ['a token without a value', { tokens: [null] }, [], 'serve.tokens[0]: expected an object, got null'],
+    [
+      'a token that is not a text',
+      { tokens: [{ token: 'a' }, { token: 7 }] },
+      [],
+      'serve.tokens[1].token: expected a text that is not empty (is the environment variable set?), got a number',
+    ],
+    [
+      'a port in the file that is too large',
+      { tokens: false, port: '70000' },
+      [],
+      'serve.port: expected a whole number from 0 to 65535, got "70000"',
+    ],
+    [
+      'an invalid limit of tenants',
+      { tokens: false, guard: { rpm: -1 } },
+      [],
+      'serve.guard.rpm: expected a finite number above 0',
+    ],
+    ['a number in place of the options', 7, [], 'serve: expected an object, got 7'],
     [
       'an unknown option',
       { tokens: false, prot: 1 },
       [],
-      'serve.prot: unknown option, expected one of port, host',
+      "serve.prot: expected a known option (did you mean 'port'?), got an unknown option",
     ],
     [
       'a variable that is empty',
       { tokens: [{ token: '${SETTINGS_TEST_EMPTY}' }] },
       [],
-      'the environment variable SETTINGS_TEST_EMPTY is not set',
+      'serve.tokens[0].token: expected the environment variable SETTINGS_TEST_EMPTY, got nothing: it is not set',
     ],
     [
       'a port that is too large',

@@ -20,10 +20,10 @@ const clientToken = options({
   priority: fromCheck<number>(CONTEXT_CHECKS.priority).optional(),
 });
 
+const tokens = 'an array of { token, tenant?, priority? }, or false for a gateway that is open to everyone';
+
 const SERVE = options({
-  tokens: z.union([z.literal(false), z.array(clientToken).min(1)], {
-    error: 'an array of { token, tenant?, priority? }, or false for a gateway that is open to everyone',
-  }),
+  tokens: z.union([z.literal(false), z.array(clientToken).min(1, { error: tokens })], { error: tokens }),
   adminToken: token.optional(),
   guard: z.unknown().optional(),
   allowHeaders: allowedHeaders.optional(),
