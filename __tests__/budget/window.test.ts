@@ -9,6 +9,13 @@ function calendar(period: Period, timeZone: string, at: string) {
   return [new Date(start).toISOString(), new Date(window.leavesAt(start)).toISOString()];
 }
 
+it('A calendar budget knows when an earlier period has ended', () => {
+  const window = createWindow('day', { timeZone: 'UTC', window: 'calendar' });
+  const today = window.bucketAt(Date.parse('2026-11-27T09:41:00Z'));
+  const yesterday = window.bucketAt(today - 1);
+  expect(window.leavesAt(yesterday)).toBe(today);
+});
+
 describe('A calendar budget', () => {
   it.each<[Period, string, string, string, string]>([
     ['hour', 'UTC', '2026-11-27T09:41:00Z', '2026-11-27T09:00:00.000Z', '2026-11-27T10:00:00.000Z'],

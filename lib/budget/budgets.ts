@@ -126,7 +126,7 @@ export class Budgets {
     };
     budget.configure(
       names.map((limit): BudgetLimit => {
-        const units = Math.round((limits[limit] ?? 0) * UNITS_PER_USD);
+        const units = Math.round((limits[limit] as number) * UNITS_PER_USD);
         const key = [scope, sharedName, limit, options.window, options.timeZone].join(' ');
         const known = before.get(key);
         const isKept = known !== undefined && known.store === options.store;

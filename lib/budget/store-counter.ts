@@ -171,7 +171,7 @@ function prune(record: BudgetRecord, oldest: number): void {
 }
 
 function remove(record: BudgetRecord, id: string): void {
-  for (const [bucket, units] of Object.entries(record.members[id]?.spent ?? {}))
+  for (const [bucket, units] of Object.entries((record.members[id] as MemberRecord).spent))
     record.gone[bucket] = (record.gone[bucket] ?? 0) + units;
   record.members = Object.fromEntries(Object.entries(record.members).filter(([other]) => other !== id));
 }

@@ -126,9 +126,9 @@ class CalendarWindow implements Window {
 
   /** Milliseconds by which the zone's clocks are ahead of UTC. */
   #offsetAt(ms: number): number {
-    const parts: Partial<Record<Intl.DateTimeFormatPartTypes, number>> = {};
+    const parts = {} as Record<Intl.DateTimeFormatPartTypes, number>;
     for (const { type, value } of this.#format.formatToParts(ms)) parts[type] = Number(value);
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+    const { year, month, day, hour, minute, second } = parts;
     return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(ms / 1_000) * 1_000;
   }
 }
