@@ -31,6 +31,15 @@ describe('affinityKey', () => {
     expect(keyFor('x')).not.toBe(affinityKey(call('Another shop. '.repeat(200))));
   });
 
+  it('reads the parts of a message, and differs for different parts', () => {
+    const keyFor = (content: unknown) =>
+      affinityKey(call('', { body: { messages: [{ role: 'system', content }] } as never }));
+    const parts = (text: string) => [{ type: 'text', text }];
+    expect(keyFor(parts('one'))).toBe(keyFor(parts('one')));
+    expect(keyFor(parts('one'))).not.toBe(keyFor(parts('two')));
+    expect(keyFor(null)).toBe(keyFor(undefined));
+  });
+
   it('is undefined for a short prompt and for embeddings', () => {
     expect(affinityKey(call('short', { promptTokens: 100 }))).toBeUndefined();
     expect(affinityKey(call('long', { operation: 'embeddings' }))).toBeUndefined();

@@ -5,6 +5,17 @@ const ask = (content: unknown, extra: Partial<ChatBody> = {}) =>
   classify({ messages: [{ role: 'user', content }], ...extra });
 
 describe('classify', () => {
+  it.each([[[]], [null], [[{ type: 'image_url' }]]])(
+    'ignores the system prompt %j, which has no text',
+    (content) => {
+      const messages = [
+        { role: 'system', content },
+        { role: 'user', content: 'Thanks, that was very helpful!' },
+      ];
+      expect(classify({ messages })).toBe('chat');
+    },
+  );
+
   it('returns embedding for a body with an input', () => {
     expect(classify({ model: 'text-embedding-3-small', input: 'def f(): summarise' })).toBe('embedding');
   });

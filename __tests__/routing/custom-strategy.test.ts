@@ -1,4 +1,5 @@
 import type { Candidate, Strategy } from 'express-ai-balancer';
+import { CustomStrategy } from '../../lib/routing/strategies/custom';
 import { answer, BODY, Rig, rejection, statsOf, until } from '../failover/upstream';
 
 const rig = new Rig();
@@ -109,5 +110,43 @@ describe('A custom strategy', () => {
     expect(route.endpoint).toBe('a');
     expect(route.why.every(({ score }) => score === undefined)).toBe(true);
     expect(balancer.explain(BODY).pick).toBe('a');
+  });
+});
+
+describe('The scores of a custom strategy', () => {
+  const SCORE = { score: 1, terms: { turn: 1 } };
+  const candidates = [{ name: 'a' }, { name: 'b' }] as unknown as readonly Candidate[];
+  const explain = (explained: unknown) =>
+    new CustomStrategy({
+      name: 'mine',
+      pick: () => undefined,
+      ...(explained === 'absent' ? {} : { explain: () => explained as never }),
+    }).explain({} as never, candidates);
+
+  it('are reported if there is one for each candidate', () => {
+    expect(explain([SCORE, SCORE])).toEqual([SCORE, SCORE]);
+  });
+
+  it.each([
+    ['absent'],
+    [undefined],
+    ['text'],
+    [[SCORE]],
+    [[SCORE, null]],
+    [[SCORE, { score: Number.NaN, terms: {} }]],
+    [[SCORE, { score: 1 }]],
+  ])('are left out of reports if explain() returns %j', (explained) => {
+    expect(explain(explained)).toBeUndefined();
+  });
+
+  it('are left out of reports if explain() throws', () => {
+    const failing = new CustomStrategy({
+      name: 'mine',
+      pick: () => undefined,
+      explain: () => {
+        throw new Error('broken');
+      },
+    });
+    expect(failing.explain({} as never, candidates)).toBeUndefined();
   });
 });

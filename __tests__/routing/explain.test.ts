@@ -39,6 +39,46 @@ describe('balancer.explain()', () => {
     await balancer.close();
   });
 
+  it('names the feature that the dialect of several endpoints does not support', async () => {
+    const anthropic = { provider: 'anthropic', model: 'claude-sonnet-4-5' };
+    const balancer = createBalancer({
+      endpoints: [endpoint('a', anthropic), endpoint('b', anthropic), endpoint('good')],
+    });
+    const { pick, verdicts } = balancer.explain({ messages: MESSAGES, n: 2 });
+    expect(pick).toBe('good');
+    for (const name of ['a', 'b'])
+      expect(verdicts.find(({ endpoint: each }) => each === name)?.removedBy).toMatch(
+        /^dialect: anthropic does not support 'n/,
+      );
+    await balancer.close();
+  });
+
+  it('has the scores of weighted endpoints before the first call', async () => {
+    const balancer = createBalancer({
+      strategy: 'weighted',
+      endpoints: [endpoint('a', { weight: 1 }), endpoint('b', { weight: 3 })],
+    });
+    const { pick, verdicts } = balancer.explain({ model: 'gpt-4o', messages: MESSAGES });
+    expect(pick).toBe('b');
+    expect(verdicts.map(({ endpoint: name, score }) => [name, score])).toEqual(
+      expect.arrayContaining([
+        ['a', -1],
+        ['b', -3],
+      ]),
+    );
+    await balancer.close();
+  });
+
+  it('says why no endpoint can serve a call without a model', async () => {
+    const balancer = createBalancer({ endpoints: [endpoint('a'), endpoint('b', { tags: ['us'] })] });
+    await expect(balancer.chat({ messages: MESSAGES }, { tags: ['eu'] })).rejects.toMatchObject({
+      code: 'ERR_AI_NO_ENDPOINT',
+      message: "no endpoint can serve the call: a (tags: lacks the tag 'eu'); b (tags: lacks the tag 'eu')",
+    });
+    expect(balancer.explain({ model: 'unknown', messages: MESSAGES }, { endpoint: 'b' }).pick).toBe('b');
+    await balancer.close();
+  });
+
   it('changes no state: round-robin does not advance and the statistics stay the same', async () => {
     const balancer = createBalancer({ strategy: 'round-robin', endpoints: [endpoint('a'), endpoint('b')] });
     const before = balancer.stats();

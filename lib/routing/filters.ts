@@ -20,7 +20,7 @@ export interface Filter {
 const byCapability: Filter = {
   removes: (needs, endpoint) => missingCapability(needs, endpoint) !== undefined,
   removal: {
-    reason: (needs, endpoint) => `capability: lacks '${missingCapability(needs, endpoint) ?? ''}'`,
+    reason: (needs, endpoint) => `capability: lacks '${missingCapability(needs, endpoint) as string}'`,
   },
 };
 
@@ -31,7 +31,7 @@ const byName: Filter = {
 
 const byTags: Filter = {
   removes: (needs, endpoint) => missingTag(needs, endpoint) !== undefined,
-  removal: { reason: (needs, endpoint) => `tags: lacks the tag '${missingTag(needs, endpoint) ?? ''}'` },
+  removal: { reason: (needs, endpoint) => `tags: lacks the tag '${missingTag(needs, endpoint) as string}'` },
 };
 
 const byQuality: Filter = {

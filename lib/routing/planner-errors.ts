@@ -22,7 +22,7 @@ export function contextWindowError({ contextTokens }: CallNeeds, largest: number
 
 export function noEndpointError({ call, needs, removed }: Plan): AiBalancerError {
   const causes = removed.map(({ endpoint, costUsd, removal }) => removal.reason(needs, endpoint, costUsd));
-  const byEndpoint = removed.map(({ endpoint }, index) => `${endpoint.name} (${causes[index] ?? ''})`);
+  const byEndpoint = removed.map(({ endpoint }, index) => `${endpoint.name} (${causes[index] as string})`);
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
   const nativeOnly = call.responses?.nativeOnly;
   if (nativeOnly !== undefined && !removed.some(({ endpoint }) => nativeRequest(call, endpoint))) {

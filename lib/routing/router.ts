@@ -1,5 +1,5 @@
 import type { Explanation } from '../route-report';
-import { Affinity } from './affinity';
+import type { Affinity } from './affinity';
 import { type AvailabilityOptions, obstacleOf } from './availability';
 import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
@@ -35,7 +35,7 @@ export class Router {
   readonly strategy: Strategy;
   readonly affinity: Affinity;
 
-  constructor(strategy: Strategy, affinity: Affinity = new Affinity()) {
+  constructor(strategy: Strategy, affinity: Affinity) {
     this.strategy = strategy;
     this.affinity = affinity;
   }
