@@ -32,6 +32,27 @@ describe('Redactor', () => {
     expect(new Redactor([SECRET]).redact(text)).toBe('wrong key [redacted][redacted][redacted].');
   });
 
+  it.each([
+    ['is no character', 'a&#1114112;b', 'a&#1114112;b'],
+    ['is a part of the secret', 'key &#115;ecret-key-9', 'key [redacted]'],
+    ['stands for another letter', '&lt;secret-key-8&GT;', '&lt;secret-key-8&GT;'],
+  ])('reads an HTML escape that %s', (_what, text, redacted) => {
+    expect(new Redactor(['secret-key-9']).redact(text)).toBe(redacted);
+  });
+
+  it('does not take other text after a redacted place for the end of a secret', () => {
+    const redactor = new Redactor(['secret-key-9999']);
+    expect(redactor.redact('[redacted]x9999 and more')).toBe('[redacted]x9999 and more');
+    expect(redactor.redact('[redacted]9999.')).toBe('[redacted][redacted].');
+  });
+
+  it('remembers a resolved key once, even if it is configured as well', () => {
+    const redactor = new Redactor(['secret-key-9']);
+    redactor.addResolved('SECRET-KEY-9');
+    redactor.addResolved('abc');
+    expect(redactor.redact('secret-key-9 abc')).toBe('[redacted] abc');
+  });
+
   it('replaces overlapping secrets completely', () => {
     expect(new Redactor(['abcdefghij', 'ghijklmnop']).redact('<abcdefghijklmnop>')).toBe('<[redacted]>');
   });

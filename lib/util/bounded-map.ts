@@ -27,8 +27,7 @@ export class BoundedMap<K, V> {
     this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#maxSize) return;
-    const oldest = this.#entries.keys().next();
-    if (!oldest.done) this.#entries.delete(oldest.value);
+    this.#entries.delete(this.#entries.keys().next().value as K);
   }
 
   delete(key: K): boolean {

@@ -44,5 +44,5 @@ function editDistance(a: string, b: string): number {
 }
 
 function at(row: readonly number[], index: number): number {
-  return row[index] ?? Infinity;
+  return row[index] as number;
 }

@@ -46,7 +46,7 @@ export class Redactor {
     if (text.search(ESCAPED) >= 0) {
       const unescaped = unescape(text);
       for (const [from, to] of this.#find(unescaped.text)) {
-        ranges.push([unescaped.starts[from] ?? text.length, unescaped.starts[to] ?? text.length]);
+        ranges.push([unescaped.starts[from] as number, unescaped.starts[to] as number]);
       }
     }
     return replaceRanges(text, ranges);
@@ -111,11 +111,8 @@ function findPrefix(haystack: string, secret: string, ranges: Range[], after: nu
 function findSuffix(haystack: string, secret: string, ranges: Range[], start: number): void {
   const window = haystack.slice(start, start + secret.length - 1);
   const ending = secret.slice(-MIN_SECRET_CHARS);
-  for (
-    let at = window.lastIndexOf(ending);
-    at >= 0;
-    at = at === 0 ? -1 : window.lastIndexOf(ending, at - 1)
-  ) {
+  // At 0 it always returns.
+  for (let at = window.lastIndexOf(ending); at >= 0; at = window.lastIndexOf(ending, at - 1)) {
     const length = at + MIN_SECRET_CHARS;
     if (!secret.endsWith(window.slice(0, length))) continue;
     ranges.push([start, start + length]);
@@ -156,7 +153,7 @@ function unescape(text: string): { text: string; starts: Uint32Array } {
 
 function decode([, unicode, percent, htmlHex, htmlDecimal, escaped, entity]: RegExpMatchArray): string {
   if (escaped !== undefined) return escaped;
-  if (entity !== undefined) return HTML_ENTITIES[entity.toLowerCase()] ?? '';
+  if (entity !== undefined) return HTML_ENTITIES[entity.toLowerCase()] as string;
   const hex = unicode ?? percent ?? htmlHex;
   const code = hex === undefined ? Number(htmlDecimal) : Number.parseInt(hex, 16);
   return code <= 0x10_ff_ff ? String.fromCodePoint(code) : '\ufffd';
