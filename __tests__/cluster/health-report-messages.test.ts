@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { isSameCluster } from '../../lib/cluster/cluster';
 import { decodeMessage, encodeMessage, type HealthReport } from '../../lib/cluster/health-reports/message';
 import { GROUP, Member } from './health-reports-member';
 import { SimulatedRedis } from './simulated-redis';
@@ -238,4 +239,22 @@ describe('Health report messages: a valid message', () => {
     member.endpoint.enable();
     expect(member.state).toBe('closed');
   });
+});
+
+it('A health report that would be too long is not sent', () => {
+  const report = { kind: 'recovered', endpoint: 'x'.repeat(100_000) } as unknown as HealthReport;
+  expect(encodeMessage({ from: 'a', at: 1, report })).toBeUndefined();
+});
+
+it.each<[boolean, Parameters<typeof isSameCluster>]>([
+  [true, [undefined, undefined]],
+  [false, [{ redis: 'redis://a' }, undefined]],
+  [false, [undefined, { redis: 'redis://a' }]],
+  [true, [{ redis: 'redis://a' }, { redis: 'redis://a', onOutage: 'open' }]],
+  [false, [{ redis: 'redis://a' }, { redis: 'redis://b' }]],
+  [false, [{ redis: 'redis://a' }, { redis: 'redis://a', prefix: 'other' }]],
+  [true, [{ redis: { host: 'a', port: 1 } }, { redis: { port: 1, host: 'a' } }]],
+  [false, [{ redis: { host: 'a' } }, { redis: { host: 'b' } }]],
+])('It is %p that two configurations describe the same cluster: %j', (isSame, [a, b]) => {
+  expect(isSameCluster(a, b)).toBe(isSame);
 });

@@ -118,6 +118,33 @@ describe('The history of the dashboard', () => {
     expect((await status()).endpoints).toMatchObject([{ share: 0, attemptsPerMinute: 0, usdPerMinute: 0 }]);
   });
 
+  it('counts an attempt whose stream broke off once, and shows the time to the first content', async () => {
+    const { balancer, status } = await open();
+    const attempt = {
+      requestId: 'r',
+      endpoint: 'main',
+      provider: 'openai',
+      model: 'gpt-4o',
+      ms: 100,
+    } as const;
+    balancer.emit('attempt', attempt);
+    balancer.emit('attempt', { ...attempt, class: 'connection', brokeOff: true });
+    ended(balancer, { route: routeWith({ firstTokenMs: 7 }) });
+    ended(balancer);
+    const { endpoints, calls } = await status();
+    expect(endpoints).toMatchObject([{ attemptsPerMinute: 2, failuresPerMinute: 2 }]);
+    expect(calls).toMatchObject([{ firstTokenMs: 7 }, {}]);
+    expect(calls[1]).not.toHaveProperty('firstTokenMs');
+  });
+
+  it('shows the endpoints that were considered in the order of their scores', async () => {
+    const { balancer, status } = await open();
+    const why = [{ endpoint: 'b', score: 2 }, { endpoint: 'c' }, { endpoint: 'a', score: 1 }];
+    ended(balancer, { route: routeWith({ why }) });
+    const [call] = (await status()).calls as unknown as { why: { endpoint: string }[] }[];
+    expect(call?.why.map(({ endpoint }) => endpoint)).toEqual(['c', 'a', 'b']);
+  });
+
   it('keeps only the last 20 calls of each outcome', async () => {
     const { balancer, status } = await open();
     const failed = { endpoint: 'main', model: 'gpt-4o', class: 'server', ms: 5 } as const;

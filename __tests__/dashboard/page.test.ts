@@ -81,6 +81,12 @@ describe.each(EXPRESS_VERSIONS)('The page of aiDashboard() in Express %s', (_ver
     expect(text).toContain('<link rel="stylesheet" href="/shop/panel.css">');
   });
 
+  it('responds to HEAD for the live view without opening one', async () => {
+    const { url } = await rig.open({ app: create() });
+    const { status } = await fetch(`${url}/events`, { method: 'HEAD' });
+    expect(status).toBe(200);
+  });
+
   it('responds with 304 for an unchanged file', async () => {
     const { url } = await rig.open({ app: create() });
     const { headers } = await read(`${url}/assets/app.mjs`);

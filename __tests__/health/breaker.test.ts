@@ -436,3 +436,25 @@ describe('A probe that a breaker admits alongside a call served by another endpo
     );
   });
 });
+
+describe('A breaker that was shut down', () => {
+  it('changes no more, whatever is reported', async () => {
+    const { breaker, seen } = start();
+    const ticket = breaker.enter();
+    breaker.shutdown();
+    expect([breaker.openOnReport(1_000, 1_000), breaker.closeOnReport()]).toEqual([false, false]);
+    breaker.close();
+    breaker.open();
+    breaker.takeBackFailure();
+    ticket.end('failure');
+    await jest.advanceTimersByTimeAsync(OPTIONS.resetTimeoutMs);
+    expect([breaker.state, seen]).toEqual(['closed', []]);
+  });
+});
+
+it('A failure that is taken back does not close an open breaker', async () => {
+  const { breaker } = start();
+  await fail(breaker, OPTIONS.consecutiveFailures);
+  breaker.takeBackFailure();
+  expect(breaker.state).toBe('open');
+});

@@ -195,3 +195,30 @@ test('WaitQueue: for random calls, aborts and wakes, every call ends once, none 
     { numRuns: 100 },
   );
 });
+
+test.each<[string, unknown, string]>([
+  ['an Error', new Error('broken'), 'broken'],
+  ['a string', 'broken', 'broken'],
+])(
+  'WaitQueue: a call whose start throws %s leaves the queue with an Error',
+  async (_what, thrown, message) => {
+    const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+    const bucket = new TestBucket(1, 10_000, 0);
+    const end = queue.waitForSlot(
+      queuedCall([bucket], {
+        onTry: () => {
+          throw thrown;
+        },
+      }),
+    );
+    const failure = end.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await jest.advanceTimersByTimeAsync(2_000);
+    const error = await failure;
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).message).toBe(message);
+    expect(queue.size).toBe(0);
+  },
+);

@@ -139,6 +139,36 @@ describe('The limiters of balancer.endpoint(name)', () => {
     await key.balancer.close();
   });
 
+  it('say whether a job could start now', async () => {
+    const { key, tokens } = start();
+    expect(await within(tokens.check(), 10)).toBe(true);
+    expect(await within(tokens.check(100), 10)).toBe(true);
+    await tokens.incrementReservoir(-4_900);
+    expect(await within(tokens.check(), 10)).toBe(false);
+    await key.balancer.close();
+  });
+
+  it('are without a limit once a reload has removed it', async () => {
+    const { key, tokens } = start();
+    await key.balancer.reload({
+      endpoints: [
+        { name: 'main', model: 'gpt-4o', apiKey: 'sk-test', baseURL: 'http://upstream.invalid/v1' },
+      ],
+    });
+    expect(await tokens.currentReservoir()).toBeNull();
+    await key.balancer.close();
+  });
+
+  it('keep serving jobs when other settings change or single listeners are removed', async () => {
+    const { key, tokens } = start();
+    tokens.updateSettings();
+    tokens.updateSettings({ maxConcurrent: 100 });
+    for (const event of ['queued', 'scheduled', 'error']) tokens.removeAllListeners(event);
+    const jobs = [1, 2].map((n) => tokens.schedule({ weight: 10 }, () => Promise.resolve(n)));
+    expect(await within(Promise.all(jobs), 1_000)).toEqual([1, 2]);
+    await key.balancer.close();
+  });
+
   it('cannot be detached from the quota', async () => {
     const { key, tokens } = start();
     expect(() => tokens.updateSettings({ reservoir: 1_000_000 })).toThrow(/reservoir: .*rpm or tpm/);
