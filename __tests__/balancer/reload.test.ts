@@ -14,6 +14,27 @@ describe('Balancer.reload()', () => {
     expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
   });
 
+  it('refuses another cluster than that of the start, and any change after close()', async () => {
+    const provider = await rig.provider();
+    const endpoints = [endpointAt(provider)];
+    const balancer = rig.balancer(endpoints);
+    const cluster = { redis: 'redis://127.0.0.1:1' };
+    expect(await rejection(balancer.reload({ endpoints, cluster }))).toMatchObject({
+      code: 'ERR_AI_CONFIG',
+      message: expect.stringContaining('the redis and prefix that the balancer was created with') as string,
+    });
+    expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
+    await balancer.close();
+    expect(await rejection(balancer.reload({ endpoints }))).toMatchObject({ code: 'ERR_AI_CLOSED' });
+  });
+
+  it('leaves scores unused without a canary, and refuses those out of range', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    expect(balancer.score('r1', 0.5)).toBe(false);
+    for (const value of [-0.1, 1.1, Number.NaN])
+      expect(() => balancer.score('r1', value)).toThrow(`expected a number from 0 to 1, got ${value}`);
+  });
+
   it('preserves quota levels, failures, latencies, cooldowns and breakers by endpoint name', async () => {
     const [used, coolingDown, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
     const endpoints: EndpointConfig[] = [

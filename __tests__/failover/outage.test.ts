@@ -201,6 +201,14 @@ describe('RetryBudget', () => {
     expect(drain(budget)).toBe(30);
   });
 
+  it('takes nothing when it is spent, so that it is never in debt', () => {
+    const budget = new RetryBudget({ budgetRatio: 0.2, budgetPerSecond: 10 });
+    drain(budget);
+    for (let n = 0; n < 50; n++) budget.take();
+    jest.advanceTimersByTime(1_000);
+    expect(drain(budget)).toBe(10);
+  });
+
   it('with a ratio and a rate of 0 allows no retry', () => {
     const budget = new RetryBudget({ budgetRatio: 0, budgetPerSecond: 0 });
     for (let n = 0; n < 100; n++) budget.onCall();

@@ -53,6 +53,14 @@ describe('balancer.explain()', () => {
     await balancer.close();
   });
 
+  it('explains an embeddings call, which goes only to endpoints with embeddings', async () => {
+    const model = 'text-embedding-3-small';
+    const balancer = createBalancer({ endpoints: [endpoint('chat'), endpoint('vectors', { model })] });
+    expect(balancer.explain({ model, input: 'hi' }).pick).toBe('vectors');
+    expect(() => balancer.explain({ model, input: '' })).toThrow('input: expected');
+    await balancer.close();
+  });
+
   it('has the scores of weighted endpoints before the first call', async () => {
     const balancer = createBalancer({
       strategy: 'weighted',
