@@ -242,7 +242,7 @@ function limitOf(
   );
 }
 
-/** Keys of a store contain no tenant's name, because it may be a person's. */
+/** Hashes the name of a tenant for the keys of a store, because it may be a person's name. */
 function hash(tenant: string): string {
   return createHash('sha256').update(tenant).digest('base64url').slice(0, 22);
 }

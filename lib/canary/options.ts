@@ -39,15 +39,15 @@ export interface CanaryStats {
   readonly name: string;
   /** 'testing'; 'promoted' (by the app: all calls that take part go to it); or 'rolled-back' (none do). */
   readonly state: 'testing' | 'promoted' | 'rolled-back';
-  /** Why it was promoted or rolled back; absent while it is tested. */
+  /** Why the canary was promoted or rolled back; absent while it is tested. */
   readonly reason?: string;
   /** Number of compared calls that went to the canary. */
   readonly calls: number;
-  /** Failed first attempts among these calls, and streams that broke off. */
+  /** First attempts at the canary that failed, and streams of the canary that broke off. */
   readonly failures: number;
   /** Number of compared calls that did not go to the canary. */
   readonly otherCalls: number;
-  /** Failed first attempts among these calls, and streams that broke off. */
+  /** First attempts of the compared other calls that failed, and their streams that broke off. */
   readonly otherFailures: number;
 }
 

@@ -94,7 +94,7 @@ export class GuardedRequest {
     return admissionError(priority, tenant) ?? this.#countRequest(tenant, true);
   }
 
-  /** @throws ERR_AI_TENANT_LIMIT */
+  /** Admits a call of the request, unless its tenant is over a limit. @throws ERR_AI_TENANT_LIMIT */
   async admit(call: Call): Promise<void> {
     if (await this.identified()) return;
     const refusal = await this.#checkCall(call.context.tenant);

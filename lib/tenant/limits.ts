@@ -33,7 +33,7 @@ export interface Tenant {
 export interface LimitState {
   readonly name: LimitName;
   readonly windowSeconds: number;
-  /** In requests, tokens or dollars. */
+  /** The limit, in requests, tokens or dollars. */
   readonly limit: number;
   /** The part of the limit that is left, in the same unit; 0 if it is used up. */
   readonly remaining: number;
