@@ -202,7 +202,7 @@ test.each<[string, unknown, string]>([
 ])(
   'WaitQueue: a call whose start throws %s leaves the queue with an Error',
   async (_what, thrown, message) => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
+    const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
     const bucket = new TestBucket(1, 10_000, 0);
     const end = queue.waitForSlot(
       queuedCall([bucket], {

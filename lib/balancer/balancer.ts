@@ -44,10 +44,7 @@ import { type BalancerStats, balancerStats } from './stats';
 const BRAND = Symbol.for('express-ai-balancer.balancer');
 const DEFAULT_GRACE_MS = 30_000;
 
-/**
- * Balances AI calls over endpoints. Emits the events of {@link BalancerEvents}; never emits 'error', and a listener
- * that throws does not affect any call.
- */
+/** Balances AI calls over endpoints. Emits {@link BalancerEvents}, never 'error'; a listener that throws affects no call. */
 export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #cluster: Cluster | undefined;
   readonly #budgets: Budgets;

@@ -273,10 +273,7 @@ export class SharedSpendLimit implements SpendLimit {
     this.#requests.refuse(waiting);
   }
 
-  /**
-   * Handles a failed update. Before the first connection, attempts go on waiting; afterwards they are granted as far as
-   * the lease covers them, or all of them with `onOutage: 'open'`.
-   */
+  /** Handles a failed update. Before the first connection attempts go on waiting; afterwards `onOutage` decides. */
   #failed(): void {
     if (this.#parts.counter.state === 'idle') return;
     this.#isUnreachable = true;
