@@ -95,7 +95,7 @@ describe.each([false, true])('hooks.before of a Responses call (streamed: %s)', 
     ]);
   });
 
-  it("can't change a call that has no translation, which is refused with the name of the field", async () => {
+  it("can't change a call that cannot be translated to chat completions, which is refused with the name of the field", async () => {
     const native = new NativeServer('a');
     const before: Hooks['before'] = ({ body }) => ({
       body: { ...body, messages: [{ role: 'user', content: 'x' }] } as ChatBody,
@@ -134,7 +134,7 @@ describe('The answer to a Responses call', () => {
     expect(route.endpoint).toBe('b');
   });
 
-  it('is passed to hooks.after as a native response if the request has no translation', async () => {
+  it('is passed to hooks.after as a native response if the request cannot be translated to chat completions', async () => {
     const native = new NativeServer('a');
     const seen: unknown[] = [];
     const after: Hooks['after'] = (_call, answered) =>

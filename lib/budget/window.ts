@@ -11,7 +11,7 @@ const DAY_MS = 24 * HOUR_MS;
 export interface Window {
   /** The bucket of spending at that time. */
   bucketAt(ms: number): number;
-  /** The oldest bucket that still counts at that time. */
+  /** Index of the oldest time bucket that still counts at this time. */
   oldestAt(ms: number): number;
   /** The time at which the spending of a bucket no longer counts. */
   leavesAt(bucket: number): number;

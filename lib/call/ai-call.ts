@@ -58,7 +58,7 @@ export abstract class Outcome<T> {
   /** Ends the call early: nobody will read its answer. */
   abstract cancel(): void;
 
-  /** Receives the promise and the functions that settle it, from the promise's constructor. */
+  /** Called by the constructor of the promise, with the promise itself and the functions that settle it. */
   connect(answer: Promise<T>, resolve: (data: T) => void, reject: (error: unknown) => void): void {
     this.#answer = answer;
     this.#resolve = resolve;

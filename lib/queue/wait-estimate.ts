@@ -33,7 +33,10 @@ export class WaitEstimator<Slot> {
     this.#ratesByPool = new WeakMap();
   }
 
-  /** Milliseconds until a call could start; Infinity if never. `own` is the work of the call itself, which is added. */
+  /**
+   * Milliseconds until a call could start; Infinity if never. `own` is what the call itself takes from the limits, in
+   * addition to the calls ahead of it.
+   */
   waitMs(pool: Pool<Slot>, entry: Entry<Slot>, own: Load, now: number): number {
     const { rates, competingPools } = this.#ratesFor(pool, now);
     let { tokens, requests } = own;

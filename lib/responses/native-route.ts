@@ -17,7 +17,7 @@ export interface ResponseEndpoint {
 
 /**
  * Returns the Responses request if the endpoint gets it untranslated; otherwise undefined. An endpoint with the
- * Responses API also gets the translation if the request refers to something that is stored under another account.
+ * Responses API gets the translation too if the request refers to an item that is stored under another account.
  */
 export function nativeRequest(
   { responses }: Call,

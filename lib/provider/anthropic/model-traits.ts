@@ -11,7 +11,7 @@ export interface ModelTraits {
   readonly alwaysThinks: boolean;
   /** Whether `temperature` and `top_p` are accepted: not from Claude 4.7. */
   readonly sampling: boolean;
-  /** Whether `temperature` and `top_p` are accepted together: not from Claude 4.1. */
+  /** Whether `temperature` and `top_p` are accepted together; no longer from Claude 4.1 on. */
   readonly bothSamplings: boolean;
   /** Whether `output_config.format` is accepted (from Claude 4.5). */
   readonly jsonSchema: boolean;
