@@ -16,6 +16,9 @@ export default {
   ignoreStatic: true,
   reporters: ['clear-text', 'json'],
   jsonReporter: { fileName: 'coverage/mutation.json' },
+  // A busy machine must not make a mutant look as if it were noticed.
+  timeoutMS: 60_000,
+  timeoutFactor: 4,
   tempDirName: 'coverage/mutation',
   thresholds: { break: 85 },
 };
