@@ -1,9 +1,9 @@
 // `npm pack` runs it before (`change`) and after it (`restore`): files that are packed otherwise than they are in the
-// repository. The originals are kept beside them meanwhile.
+// repository. The originals are kept in a folder of their own meanwhile, because npm packs every file named README.*.
 // - package.json has nothing that is only for work on this repository. `prepare` runs a script that is not packed, and npm
 //   warns of it where a tarball is installed.
 // - The relative links of README.md and its translation lead nowhere on npm: they become addresses of this version on GitHub.
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 const PICTURE = /\.(?:png|svg|gif|jpe?g|webp)$/;
 const CHANGES = { 'package.json': reduced, 'README.md': linked, 'README.ko.md': linked };
@@ -25,11 +25,13 @@ function linked(text, { repository, version }) {
     .replace(/((?:src|href)=")(?![a-z]+:|#)([^"]+)/g, (_, start, path) => start + absolute(path));
 }
 
-const savedAs = (file) => `${file}.saved`;
+const SAVED = '.packed-files';
+const savedAs = (file) => `${SAVED}/${file}`;
 const read = (file) => readFileSync(file, 'utf8');
 
 function change() {
   const manifest = JSON.parse(read('package.json'));
+  mkdirSync(SAVED, { recursive: true });
   for (const [file, changed] of Object.entries(CHANGES)) {
     const saved = existsSync(savedAs(file)) ? read(savedAs(file)) : undefined;
     const text = read(file);
@@ -42,6 +44,7 @@ function change() {
 
 function restore() {
   for (const file of Object.keys(CHANGES)) if (existsSync(savedAs(file))) renameSync(savedAs(file), file);
+  rmSync(SAVED, { recursive: true, force: true });
 }
 
 const run = { change, restore }[process.argv[2]];

@@ -166,7 +166,7 @@ describe('HTTP transport: HTTP/2', () => {
         stream.end(ANSWER);
       }),
     );
-    // node:http2 refuses to send them.
+    // Neither node:http2 nor undici, which opens the connection, sends them.
     const headers = { connection: 'keep-alive', 'keep-alive': 'timeout=5', upgrade: 'h2c' };
     const instance = axios.create({ headers });
     expect(await textOf(balancerFor(`https://127.0.0.1:${port}`, { axios: instance }))).toBe('Hello');

@@ -35,8 +35,14 @@ const NODE_HTTP_OPTIONS = [
 
 /** Headers that are added if the config has none of that name, as axios's adapter for node:http does. */
 const ADDED_HEADERS = { 'user-agent': `axios/${axios.VERSION}`, 'accept-encoding': ACCEPT_ENCODING };
-/** Headers that the body determines, so that they are not copied from the config. */
-export const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
+/** Headers that the body or the connection determines, so that they are not copied from the config. */
+export const OWN_HEADERS: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'keep-alive',
+  'proxy-connection',
+  'upgrade',
+]);
 
 export interface AdapterOptions {
   readonly pool: ConnectionPool;
@@ -149,7 +155,7 @@ export function headersOf(headers: object): Record<string, string> {
   const sent: Record<string, string> = { ...ADDED_HEADERS };
   for (const [name, value] of Object.entries(headers as HeaderValues)) {
     const key = name.toLowerCase();
-    if (value === undefined || value === null || BODY_HEADERS.has(key)) continue;
+    if (value === undefined || value === null || OWN_HEADERS.has(key)) continue;
     if (value === false) Reflect.deleteProperty(sent, key);
     else sent[key] = Array.isArray(value) ? value.join(', ') : String(value);
   }

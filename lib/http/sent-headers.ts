@@ -1,4 +1,4 @@
-import { BODY_HEADERS } from './axios-adapter';
+import { OWN_HEADERS } from './axios-adapter';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -17,7 +17,7 @@ export class SentHeaders {
     this.#always = always;
   }
 
-  /** The headers to send, with names in lower case and without those that the body determines. */
+  /** The headers to send, with names in lower case and without those that the body or the connection determines. */
   of(headers: Headers): Readonly<Record<string, string>> {
     const names = Object.keys(headers);
     if (this.#sent === undefined || !this.#isLast(names, headers)) {
@@ -41,7 +41,7 @@ export class SentHeaders {
     const sent = { ...this.#defaults };
     for (const [name, value] of Object.entries(headers)) {
       const key = name.toLowerCase();
-      if (value !== undefined && !BODY_HEADERS.has(key)) sent[key] = value;
+      if (value !== undefined && !OWN_HEADERS.has(key)) sent[key] = value;
     }
     return { ...sent, ...this.#always };
   }
