@@ -27,14 +27,22 @@ describe('A response of a Responses API', () => {
       { ...WHOLE, status: 'incomplete', output: [] },
       undefined,
     ],
-    ['is no answer if it is not an object', 'Hi', { class: 'bad_answer', code: 'invalid_json', status: 200 }],
     [
-      'is no answer without output',
+      'is not an answer if it is not an object',
+      'Hi',
+      { class: 'bad_answer', code: 'invalid_json', status: 200 },
+    ],
+    [
+      'is not an answer without output',
       { ...WHOLE, output: undefined },
       { class: 'bad_answer', code: 'no_output' },
     ],
-    ['is no answer if its output is no list of items', { ...WHOLE, output: ['Hi'] }, { code: 'no_output' }],
-    ['is no answer if it is complete and empty', { ...WHOLE, output: [] }, { code: 'empty_answer' }],
+    [
+      'is not an answer if its output is not a list of items',
+      { ...WHOLE, output: ['Hi'] },
+      { code: 'no_output' },
+    ],
+    ['is not an answer if it is complete and empty', { ...WHOLE, output: [] }, { code: 'empty_answer' }],
     [
       'is a bad answer if it has failed',
       { ...WHOLE, status: 'failed' },
@@ -77,7 +85,7 @@ describe('A response of a Responses API', () => {
 
 describe('An event of a Responses API', () => {
   it.each<[string, object, object | undefined]>([
-    ['is no failure without an error', { type: 'response.created', response: WHOLE }, undefined],
+    ['is not a failure without an error', { type: 'response.created', response: WHOLE }, undefined],
     [
       'is a failure if it has an error without a known type',
       { error: { code: 'rate_limit_exceeded', message: 'slow down' } },

@@ -41,7 +41,7 @@ const embed = (more: object, headers?: Record<string, string>) =>
 
 describe('A chat request to SimulatedProvider', () => {
   it.each<[string, unknown, object]>([
-    ['a body that is no object', '[]', { message: 'We could not parse the JSON body of your request.' }],
+    ['a body that is not an object', '[]', { message: 'We could not parse the JSON body of your request.' }],
     ['no model', { ...CHAT, model: '' }, { message: 'you must provide a model parameter' }],
     [
       'no messages',

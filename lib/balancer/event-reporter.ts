@@ -183,7 +183,7 @@ export class EventReporter {
    */
   pipeFailed(error: unknown, reader: 'response' | 'fetch' = 'response'): void {
     const code = AiBalancerError.isInstance(error) ? error.code : 'unknown';
-    // Not logged: a client that disconnects is no failure.
+    // Not logged: a client that disconnects is not a failure.
     if (code === 'ERR_AI_ABORTED') return;
     const why = AiBalancerError.isInstance(error)
       ? error.message.slice(0, 1_000)

@@ -126,7 +126,7 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
   const { contextWindowAbove, accepts } = state;
   const { plan, error } = routes.planner.tryPlan(state.call, state.models);
   if (error) {
-    state.recorder.why = routes.router.pick(plan, { now: performance.now(), peek: true }).why;
+    recordVerdicts(state, routes, plan);
     throw error;
   }
   state.generation = routes.generation;
@@ -141,6 +141,11 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
       !excluded?.has(endpoint.name),
   );
   return state.plan;
+}
+
+/** Records why each endpoint was not asked, for the report of a call that is refused. */
+export function recordVerdicts({ recorder }: CallState, { router }: Routes, plan: Plan): void {
+  recorder.why = router.pick(plan, { now: performance.now(), peek: true }).why;
 }
 
 /** The endpoints that may still serve the call. Empty if the filters leave none or a reload has removed the model. */

@@ -9,7 +9,7 @@ import { minServiceMs, obstacleOf } from '../routing/availability';
 import { type Option, optionsOf, type Plan, restrictedPlan } from '../routing/plan';
 import { abortedError, allFailedError, callerError, unavailableError } from './call-errors';
 import type { Caller } from './call-result';
-import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
+import { type CallState, currentPlan, type ExecutorParts, newCallState, recordVerdicts } from './call-state';
 import { NextEndpoint, type NextStep } from './next-endpoint';
 import { sleep } from './until-aborted';
 import { type AdmissionHandlers, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
@@ -171,7 +171,7 @@ export class SlotAcquirer {
       if (state.failedAt.size > 0) return allFailedError(state.recorder, retryAfterMs, error.message);
       const routes = this.#parts.routes();
       const plan = currentPlan(state, routes);
-      state.recorder.why = routes.router.pick(plan, { now: performance.now(), peek: true }).why;
+      recordVerdicts(state, routes, plan);
       const endpoints = optionsOf(plan).map(({ endpoint }) => endpoint);
       const isDown = endpoints.every(({ breaker, weight }) => !breaker.canEnter || weight === 0);
       return isDown ? unavailableError(state.recorder, this.#next.soonestStartMs(state), endpoints) : error;

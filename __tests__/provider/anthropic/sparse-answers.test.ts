@@ -21,7 +21,7 @@ const stream = (...events: readonly object[]) =>
   readStream(anthropicDialect, [toSse([START!, ...(events as { type: string }[])])]);
 
 describe('An answer of the Anthropic dialect', () => {
-  it('is not accepted if it is no object', () => {
+  it('is not accepted if it is not an object', () => {
     expect(() => whole('Hi')).toThrow('The answer is not an object.');
   });
 
@@ -107,7 +107,7 @@ describe('A request of the Anthropic dialect', () => {
   it.each<[string, unknown]>([
     ['a schema that is missing', undefined],
     ['a format without a schema', { name: 'x' }],
-    ['a schema that is no object', { name: 'x', schema: true }],
+    ['a schema that is not an object', { name: 'x', schema: true }],
   ])('asks for any JSON object through a tool if the response format has %s', (_name, json_schema) => {
     const { tools, tool_choice } = sent(ask({ response_format: { type: 'json_schema', json_schema } }));
     expect(tools).toMatchObject([

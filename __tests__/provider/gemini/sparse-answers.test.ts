@@ -29,7 +29,7 @@ describe('Embeddings of the Gemini dialect', () => {
     });
   });
 
-  it('are returned as they are if the answer is an error, and not accepted if it is no object', () => {
+  it('are returned as they are if the answer is an error, and not accepted if it is not an object', () => {
     const error = { error: { code: 400, message: 'invalid' } };
     expect(answer({ input: 'a' }, error)).toEqual(error);
     expect(() => answer({ input: 'a' }, 'Hi')).toThrow('The answer is not an object.');
