@@ -107,7 +107,7 @@ redisTests.describe('Cluster with Redis Sentinel:', () => {
       await balancer.chat(BODY);
       await until(() => mode() === 'shared');
       await balancer.chat(BODY);
-      expect(log).toContain('+switch-master');
+      await until(() => log.includes('+switch-master'));
       const keys = (await replica.keys('ai-balancer:*')).map(({ key }) => key);
       expect(keys).toContain('ai-balancer:{members}');
     } finally {

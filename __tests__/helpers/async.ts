@@ -1,7 +1,7 @@
 /** Resolves once the condition holds; rejects if it does not within `ms`, which only a wrong behaviour reaches. */
-export async function until(condition: () => boolean, ms = 60_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const deadline = performance.now() + ms;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`the condition did not hold within ${ms} ms`);
     await pause(2);
   }
