@@ -6,6 +6,8 @@ module.exports = {
   roots: ['<rootDir>/__tests__'],
   // A busy machine must not fail tests that measure nothing: only what would never end takes this long.
   testTimeout: 300_000,
+  collectCoverageFrom: ['<rootDir>/lib/**/*.ts'],
+  coverageReporters: ['text-summary', 'json', 'html'],
   // Most tests wait for sockets and timers, so a worker on every core pays.
   maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 
-/** The folders whose decisions cost money or calls where they are wrong. */
-const FOLDERS = ['quota', 'queue', 'failure', 'health', 'failover'];
+/** With the retry plan, the folders whose decisions cost money or calls where they are wrong. */
+const FOLDERS = ['quota', 'queue', 'failure', 'health'];
 const RUNNER = 'node_modules/@stryker-mutator/jest-runner/dist/src/index.js';
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  mutate: FOLDERS.map((folder) => `lib/${folder}/**/*.ts`),
+  mutate: [...FOLDERS.map((folder) => `lib/${folder}/**/*.ts`), 'lib/failover/retry-plan.ts'],
   testRunner: 'jest',
   plugins: [fileURLToPath(new URL(RUNNER, import.meta.url))],
   jest: { configFile: 'scripts/mutation/jest.config.cjs' },
