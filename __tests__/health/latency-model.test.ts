@@ -94,6 +94,89 @@ describe('LatencyModel', () => {
     expect(model.ratio(1, now)).toBeGreaterThan(5 * before);
   });
 
+  it('has evidence from the fifth sample on', () => {
+    const model = new LatencyModel(PROFILE);
+    answered(model, 4, 500, 0);
+    expect(model.hasEvidence).toBe(false);
+    answered(model, 1, 500, 0);
+    expect(model.hasEvidence).toBe(true);
+  });
+
+  describe('learns a baseline that', () => {
+    /** When the ratio of the samples so far is 1 again, so that a prediction is the baseline. */
+    const LATER = 1e6;
+    const FULL = { firstTokenMs: 500, msPerPromptToken: 0.1, msPerOutputToken: 10 };
+    const baseline = (model: LatencyModel) => model.predict(SIZE, 0, LATER);
+
+    it('moves by 2.5 % with a slow first token, and back with a fast one', () => {
+      const model = new LatencyModel(FULL);
+      model.recordFirstToken({}, 1_000, 5_000, 1, 0);
+      expect(baseline(model).firstTokenMs).toBeCloseTo(600 * Math.exp(0.025), 6);
+      expect(baseline(model).totalMs).toBeCloseTo(600 * Math.exp(0.025) + 1_000, 6);
+      model.recordFirstToken({}, 1_000, 50, 1, 0);
+      expect(baseline(model).firstTokenMs).toBeCloseTo(600, 6);
+    });
+
+    it('moves as a whole with an answer that was not streamed', () => {
+      const model = new LatencyModel(FULL);
+      model.recordAnswer({}, 1_000, 100, 16_000, 1, 0);
+      expect(baseline(model).firstTokenMs).toBeCloseTo(600 * Math.exp(0.025), 6);
+      expect(baseline(model).totalMs).toBeCloseTo(1_600 * Math.exp(0.025), 6);
+      expect(model.ratio(1, 0)).toBeCloseTo((10 + 2) / 3, 6);
+    });
+
+    it('takes the time per token from outputs of at least eight tokens', () => {
+      const model = new LatencyModel(FULL);
+      model.recordOutput(7, 10_000, 0);
+      expect(baseline(model).totalMs).toBeCloseTo(1_600, 6);
+      model.recordOutput(8, 10_000, 0);
+      expect(baseline(model).totalMs).toBeCloseTo(600 + 1_000 * Math.exp(0.025), 6);
+    });
+
+    it('ignores times that are not positive', () => {
+      const model = new LatencyModel(FULL);
+      for (const ms of [0, -1, Number.NaN]) model.recordOutput(100, ms, 0);
+      expect(baseline(model).totalMs).toBeCloseTo(1_600, 6);
+    });
+
+    it('moves less after forty samples, by how many of the next four seconds have passed', () => {
+      const model = new LatencyModel(FULL);
+      const outputMs = () => baseline(model).totalMs - 600;
+      for (let n = 0; n < 40; n++) model.recordOutput(100, 1e9, 0);
+      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(40 * 0.025), 6);
+      model.recordOutput(100, 1e9, 0);
+      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(40 * 0.025), 6);
+      model.recordOutput(100, 1, 2_000);
+      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(39.5 * 0.025), 6);
+      model.recordOutput(100, 1e9, 60_000);
+      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(40.5 * 0.025), 6);
+    });
+
+    it('is kept when the same profile is set again, and is that of another profile', () => {
+      const model = new LatencyModel(FULL);
+      model.recordAnswer({}, 1_000, 100, 16_000, 1, 0);
+      model.configure({ ...FULL });
+      expect(baseline(model).totalMs).toBeCloseTo(1_600 * Math.exp(0.025), 6);
+      for (const [change, totalMs] of [
+        [{ firstTokenMs: 600 }, 1_700],
+        [{ msPerPromptToken: 0.2 }, 1_700],
+        [{ msPerOutputToken: 11 }, 1_700],
+      ] as const) {
+        const changed = new LatencyModel(FULL);
+        changed.recordAnswer({}, 1_000, 100, 16_000, 1, 0);
+        changed.configure({ ...FULL, ...change });
+        expect(baseline(changed).totalMs).toBeCloseTo(totalMs, 6);
+      }
+    });
+  });
+
+  it('expects the output to take as many times longer as the first token took, but never less', () => {
+    const model = new LatencyModel({ firstTokenMs: 500, msPerPromptToken: 0.1, msPerOutputToken: 10 });
+    expect(model.outputMs(SIZE, 600)).toBeCloseTo(1_000, 6);
+    expect(model.outputMs(SIZE, 1_200)).toBeCloseTo(2_000, 6);
+    expect(model.outputMs(SIZE, 300)).toBeCloseTo(1_000, 6);
+  });
+
   it('never predicts NaN, whatever is observed', () => {
     const model = new LatencyModel({ firstTokenMs: 0, msPerPromptToken: 0, msPerOutputToken: 0 });
     for (const ms of [0, -1, Number.NaN, Infinity, 5]) {

@@ -109,7 +109,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { endpoint, call, ticket, inFlight } = this.#parts;
     clearTimeout(this.#silenceTimer);
     ticket.started();
-    endpoint.health.activity.recordStreamStart(now);
+    endpoint.health.activity.recordStreamStart();
     this.#state = { kind: 'streaming', firstTokenAt: now, wasSilent: this.#state.kind === 'silent' };
     endpoint.health.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
   }

@@ -10,9 +10,8 @@ export class AnswerActivity {
     this.#lastAnswerAt = now;
   }
 
-  recordStreamStart(now: number): void {
+  recordStreamStart(): void {
     this.#streams++;
-    this.#lastAnswerAt = now;
   }
 
   recordStreamEnd(now: number): void {

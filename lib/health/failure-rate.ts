@@ -1,6 +1,6 @@
 /** The weight of one attempt in the running average. */
 const GAIN = 0.12;
-/** The rate while nothing is known; also the lower bound of every rate. */
+/** The rate while nothing is known, to which every rate decays. */
 const FLOOR = 0.003;
 const DECAY_MS = 10_000;
 /**

@@ -1,7 +1,7 @@
 const base = require('../../jest.config.js');
 
-/** The folders of tests that run for each mutant: those that need no real time. MUTATION_TESTS names others, by comma. */
-const FOLDERS = process.env.MUTATION_TESTS ?? 'quota,queue,failure,health,failover,routing,budget,fuzz';
+/** The tests that run for each mutant, by folder or file. MUTATION_TESTS names others, by comma. */
+const TESTS = process.env.MUTATION_TESTS ?? 'quota,queue,failure,health,failover/retry-plan';
 
 /** As the tests run otherwise, but for the environment, which records what each test covers. */
 module.exports = {
@@ -14,5 +14,8 @@ module.exports = {
   testSequencer: require.resolve('./shortest-first.cjs'),
   // These take seconds each, and every mutant that survives would run them.
   testPathIgnorePatterns: ['health/evidence', 'queue/recovery', 'quota/lies.invariants'],
-  roots: FOLDERS.split(',').map((folder) => `<rootDir>/__tests__/${folder}`),
+  testMatch: TESTS.split(',').flatMap((path) => [
+    `<rootDir>/__tests__/${path}/**/*.test.ts`,
+    `<rootDir>/__tests__/${path}.test.ts`,
+  ]),
 };
