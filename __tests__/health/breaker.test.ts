@@ -92,6 +92,54 @@ describe('Breaker while closed', () => {
     expect(breaker.state).toBe('closed');
   });
 
+  it('counts an attempt once, however often its end is reported', async () => {
+    const { breaker } = start();
+    await fail(breaker, 3);
+    const ticket = breaker.enter();
+    ticket.end('failure');
+    ticket.end('failure');
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('needs one failure more for each that is taken back', async () => {
+    const { breaker } = start();
+    await fail(breaker, 4);
+    breaker.takeBackFailure();
+    await fail(breaker, 1);
+    expect(breaker.state).toBe('closed');
+    await fail(breaker, 1);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('opens at the fifth failure also if more were taken back than there were', async () => {
+    const { breaker } = start();
+    breaker.takeBackFailure();
+    await fail(breaker, 5);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('applies new options to the failures that it has counted', async () => {
+    const { breaker } = start();
+    await fail(breaker, 1);
+    breaker.configure({ ...OPTIONS, consecutiveFailures: 2 });
+    await fail(breaker, 1);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('admits attempts that are not probes, and has no time left until a probe', () => {
+    const { breaker } = start();
+    expect(breaker.enter().isProbe).toBe(false);
+    expect(breaker.msUntilProbe(0)).toBe(0);
+  });
+
+  it('needs no listener', async () => {
+    const breaker = new Breaker({ name: 'test', options: OPTIONS });
+    breakers.push(breaker);
+    await halfOpen(breaker);
+    await probe(breaker, 'success');
+    expect(breaker.state).toBe('closed');
+  });
+
   it('does not count calls in flight in its failure rate', async () => {
     const { breaker } = start({ consecutiveFailures: 100 });
     for (let n = 0; n < 30; n++) breaker.enter();
@@ -111,6 +159,14 @@ describe('Breaker while open', () => {
     await jest.advanceTimersByTimeAsync(1);
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
     expect(seen).toEqual(['open 1000', 'half-open']);
+  });
+
+  it('has no slow start, and is not changed by a failure that is taken back', async () => {
+    const { breaker, seen } = start();
+    await fail(breaker, 5);
+    breaker.takeBackFailure();
+    expect(breaker.ramp(performance.now())).toBe(0);
+    expect([breaker.state, ...seen]).toEqual(['open', `open ${OPTIONS.resetTimeoutMs}`]);
   });
 
   it('doubles its open time with each failed probe, up to maxResetTimeoutMs', async () => {
