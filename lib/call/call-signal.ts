@@ -13,29 +13,32 @@ export interface CallSignal {
   removeEventListener(type: 'abort', listener: AbortListener): void;
 }
 
-/** The listeners of an abort. There is usually one, which is held without a Set. */
+/** The listeners of an abort. There are usually one or two, which are held without a Set. */
 export class AbortListeners {
   #first: AbortListener | undefined;
+  #second: AbortListener | undefined;
   #others: Set<AbortListener> | undefined;
 
   get isEmpty(): boolean {
-    return this.#first === undefined && !this.#others?.size;
+    return this.#first === undefined && this.#second === undefined && !this.#others?.size;
   }
 
   add(listener: AbortListener): void {
     if (this.#first === undefined) this.#first = listener;
+    else if (this.#second === undefined) this.#second = listener;
     else (this.#others ??= new Set()).add(listener);
   }
 
   remove(listener: AbortListener): void {
     if (this.#first === listener) this.#first = undefined;
+    else if (this.#second === listener) this.#second = undefined;
     else this.#others?.delete(listener);
   }
 
   /** Calls and removes every listener. One that is removed in the meantime is not called. */
   notify(): void {
     for (;;) {
-      const next = this.#first ?? this.#others?.values().next().value;
+      const next = this.#first ?? this.#second ?? this.#others?.values().next().value;
       if (next === undefined) return;
       this.remove(next);
       if (typeof next === 'function') next();

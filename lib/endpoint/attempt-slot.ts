@@ -51,7 +51,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
   readonly startedAt: number;
   readonly #parts: AttemptSlotParts<E>;
   readonly #silenceMs: number;
-  #silenceTimer: Timer;
+  #silenceTimer: Timer | undefined;
   #state: State = { kind: 'waiting' };
 
   constructor(parts: AttemptSlotParts<E>, now: number) {
@@ -108,6 +108,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const now = performance.now();
     const { endpoint, call, ticket, inFlight } = this.#parts;
     clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = undefined;
     ticket.started();
     endpoint.health.activity.recordStreamStart();
     this.#state = { kind: 'streaming', firstTokenAt: now, wasSilent: this.#state.kind === 'silent' };

@@ -108,6 +108,8 @@ export class Executor {
     };
     const { slot, value } = await this.#attempts.run(state, send, given);
     state.recorder.recordFirstToken();
+    // Not held while the stream is read: recovery makes a plan of its own.
+    state.plan = undefined;
     return { ...value, slot, state };
   }
 }

@@ -40,7 +40,7 @@ export interface StreamedAnswer {
   readonly rest: ChatEvents;
   readonly reading: LimitReading | undefined;
   /** Closes the upstream's socket at once. */
-  abort(): void;
+  readonly abort: () => void;
 }
 
 /** Sends a call and reads the whole answer. @throws UpstreamFailure */

@@ -74,14 +74,18 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     };
   }
 
-  async #next(): Promise<IteratorResult<Uint8Array>> {
-    const result = await this.#chunks.next();
+  #next(): Promise<IteratorResult<Uint8Array>> {
+    return this.#chunks.next().then(this.#onChunk);
+  }
+
+  /** A field, so that a read that waits holds neither a closure nor a suspended function of its own. */
+  readonly #onChunk = (result: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> => {
     if (result.done) return result;
     this.#bytesLeft -= result.value.byteLength;
     if (this.#bytesLeft >= 0) return result;
     this.destroy();
     throw responseTooLarge(this.#maxBytes);
-  }
+  };
 }
 
 /** Decodes a body without its byte order mark, which JSON.parse rejects. */

@@ -12,8 +12,12 @@ const END: EventResult = { done: true, value: undefined };
 /** The request whose events are read. */
 export interface EventsRequest {
   readonly isAborted: boolean;
-  /** Waits for the step. Rejects after `stallMs`, or earlier at the deadline, `deadlineMs` from now. */
+  /**
+   * Waits for the step. Rejects after `stallMs`, or earlier at the deadline, `deadlineMs` from now, unless the timer is
+   * paused.
+   */
   awaitEvent(step: Promise<EventResult>, stallMs: number, deadlineMs: number): Promise<EventResult>;
+  pauseTimer(): void;
   clip(event: ChatEvent): ChatEvent;
   stalled(): UpstreamFailure;
   toFailure(error: unknown): UpstreamFailure;
@@ -88,6 +92,7 @@ export class UpstreamEvents implements ChatEvents {
       const since = performance.now();
       const deadlineMs = this.#limits.deadlineAt - since;
       const result = await this.#request.awaitEvent(this.#events.next(), this.#leftMs, deadlineMs);
+      this.#request.pauseTimer();
       return this.#accept(result, performance.now() - since);
     } catch (error) {
       this.#state = { kind: 'ended' };

@@ -35,8 +35,6 @@ export class UpstreamRequest implements EventsRequest {
   readonly #clipUsage: ClipUsage;
   readonly #onSkippedEvent: (() => void) | undefined;
   readonly #streamUsage: boolean;
-  readonly #onAbort = (): void => this.#interrupt?.(new Error('stopped'));
-  readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: ProgressTimeout;
   /** Rejects the pending step. A Promise.race against one abort promise would retain every event of a stream. */
   #interrupt: ((error: Error) => void) | undefined;
@@ -64,12 +62,23 @@ export class UpstreamRequest implements EventsRequest {
       this.#timeoutMessage = this.#isStreaming
         ? this.#streamTimeoutMessage()
         : `no answer within ${formatMs(limitMs)}`;
-      this.#abort.abort();
+      this.#stop();
     });
-    this.#abort.addEventListener('abort', this.#onAbort);
-    if (this.#caller.aborted) this.#abort.abort();
-    else this.#caller.addEventListener('abort', this.#onCallerAbort, { once: true });
+    if (this.#caller.aborted) this.#stop();
+    else this.#caller.addEventListener('abort', this, { once: true });
     this.#timer.start(options.limitMs);
+  }
+
+  /** Called when the caller aborts. */
+  handleEvent(): void {
+    this.#stop();
+  }
+
+  /** Rejects the pending step and aborts what is sent. */
+  #stop(): void {
+    if (this.#abort.aborted) return;
+    this.#interrupt?.(new Error('stopped'));
+    this.#abort.abort();
   }
 
   /** Resolves to a 2xx response whose body is unread. */
@@ -162,13 +171,16 @@ export class UpstreamRequest implements EventsRequest {
   }
 
   /** Waits for an event of a stream. Rejects after `stallMs`, or earlier at the deadline, `deadlineMs` from now. */
-  async awaitEvent(step: Promise<EventResult>, stallMs: number, deadlineMs: number): Promise<EventResult> {
+  awaitEvent(step: Promise<EventResult>, stallMs: number, deadlineMs: number): Promise<EventResult> {
     this.#isStreaming = true;
     this.#isDeadlineNext = deadlineMs < stallMs;
     this.#timer.start(Math.max(1, Math.min(stallMs, deadlineMs)));
-    const result = await this.awaitStep(step);
+    return this.awaitStep(step);
+  }
+
+  /** Called when an event has arrived. */
+  pauseTimer(): void {
     this.#timer.pause();
-    return result;
   }
 
   clip(event: ChatEvent): ChatEvent {
@@ -232,13 +244,13 @@ export class UpstreamRequest implements EventsRequest {
   /** Releases everything and closes the socket of a body that is still unread. */
   end(): void {
     this.release();
-    this.#abort.abort();
+    this.#stop();
   }
 
   /** Releases everything, for a body that was read to its end: its connection serves the next call. */
   release(): void {
     this.#timer.stop();
-    this.#caller.removeEventListener('abort', this.#onCallerAbort);
+    this.#caller.removeEventListener('abort', this);
   }
 }
 

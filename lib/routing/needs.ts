@@ -44,8 +44,8 @@ export function needsOf(call: Call): CallNeeds {
 /** The capabilities that a call needs of a model. */
 function neededCapabilities(call: Call): readonly string[] {
   if (call.operation === 'embeddings') return ['embeddings'];
-  const needed = ['chat'];
-  if (call.stream) needed.push('streaming');
+  // Most calls need nothing more, and an array that grows has room for 17.
+  const needed = call.stream ? ['chat', 'streaming'] : ['chat'];
   const body = call.body as { tools?: unknown; response_format?: unknown; messages?: unknown };
   const { tools, response_format: format, messages } = body;
   if (Array.isArray(tools) && tools.length > 0) needed.push('tools');

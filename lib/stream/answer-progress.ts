@@ -9,8 +9,8 @@ import { StreamFailure } from './stream-errors';
 export class AnswerProgress {
   readonly #requested: number;
   readonly #mayBeEmpty: boolean;
-  readonly #seen = new Set<number>();
-  readonly #finished = new Set<number>();
+  readonly #seen = new Choices();
+  readonly #finished = new Choices();
   #hasToolCall = false;
   #needsContent = true;
   /** Whether any content has arrived. Also set by the event reader, for events that are not parsed. */
@@ -62,6 +62,27 @@ export class AnswerProgress {
   get choicesToFinish(): readonly number[] | undefined {
     if (this.isFinished) return this.#isEmpty ? undefined : [];
     if (!this.hasContent || this.#hasToolCall || this.#finished.size > 0) return undefined;
-    return [...this.#seen];
+    return this.#seen.indexes;
+  }
+}
+
+/** Indexes of choices. There is usually one, which is held without a Set. */
+class Choices {
+  #only: number | undefined;
+  #all: Set<number> | undefined;
+
+  add(index: number): void {
+    if (this.#all) this.#all.add(index);
+    else if (this.#only === undefined) this.#only = index;
+    else if (this.#only !== index) this.#all = new Set([this.#only, index]);
+  }
+
+  get size(): number {
+    return this.#all?.size ?? (this.#only === undefined ? 0 : 1);
+  }
+
+  get indexes(): readonly number[] {
+    if (this.#all) return [...this.#all];
+    return this.#only === undefined ? [] : [this.#only];
   }
 }

@@ -87,7 +87,8 @@ class ChatEventReader implements ChatEvents {
   readonly #options: ReadChatEventsOptions;
   readonly #templates = new TemplateCache();
   #state: ReaderState = { kind: 'idle' };
-  #lastChunk: ChatCompletionChunk | undefined;
+  /** The identity of the last parsed chunk. The chunk itself is not held while the stream waits for the next. */
+  #identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'> | undefined;
 
   constructor(frames: FrameReader, progress: AnswerProgress, options: ReadChatEventsOptions) {
     this.#frames = frames;
@@ -175,7 +176,7 @@ class ChatEventReader implements ChatEvents {
     const isUnchanged = chunk === value;
     const event = new ParsedChatEvent(chunk, this.#options.hideUsage, isUnchanged ? frame : undefined);
     this.#progress.add(event);
-    this.#lastChunk = chunk;
+    this.#identity = { id: chunk.id, created: chunk.created, model: chunk.model };
     if (event.usage) this.#frames.restartGrace();
     else if (isUnchanged) this.#templates.learn(frame, event);
     return event;
@@ -188,8 +189,8 @@ class ChatEventReader implements ChatEvents {
       throw new TruncatedStreamError('The stream said it was done before the answer was.');
     this.#state = { kind: 'ended' };
     this.#frames.release();
-    if (open.length === 0 || this.#lastChunk === undefined) return undefined;
-    const { id, created, model } = this.#lastChunk;
+    if (open.length === 0 || this.#identity === undefined) return undefined;
+    const { id, created, model } = this.#identity;
     const chunk: ChatCompletionChunk = {
       id,
       object: 'chat.completion.chunk',

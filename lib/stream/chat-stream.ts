@@ -60,16 +60,18 @@ export interface ChatStreamParts {
   abort(reason?: unknown): void;
 }
 
+type SourceParts = Omit<ChatStreamParts, 'first'>;
+
 export class ChatEventStream implements EventStream {
-  readonly #parts: ChatStreamParts;
+  readonly #parts: SourceParts;
   readonly #restartCallbacks: (() => void)[] = [];
   readonly #stalledEndCallbacks: (() => void)[] = [];
   readonly #reader: EventIterator;
   #isRead = false;
 
-  constructor(parts: ChatStreamParts) {
+  constructor({ first, ...parts }: ChatStreamParts) {
     this.#parts = parts;
-    this.#reader = new EventIterator(parts);
+    this.#reader = new EventIterator(parts, first);
   }
 
   get route(): RouteReport {
@@ -156,15 +158,18 @@ type IteratorState =
   | { readonly kind: 'aborted'; readonly error: AiBalancerError };
 
 class EventIterator implements ChatEvents {
-  readonly #parts: ChatStreamParts;
+  readonly #parts: SourceParts;
   readonly #events: AsyncIterator<ChatEvent, unknown> & Pick<ChatEvents, 'take'>;
+  /** Undefined once all of them are read, so that a waiting stream does not hold the chunk that they arrived in. */
+  #first: readonly ChatEvent[] | undefined;
   #next = 0;
   #state: IteratorState = { kind: 'reading' };
   /** Rejects the pending read, so that a silent upstream doesn't hold a reader that has left. */
   #interrupt: ((error: AiBalancerError) => void) | undefined;
 
-  constructor(parts: ChatStreamParts) {
+  constructor(parts: SourceParts, first: readonly ChatEvent[]) {
     this.#parts = parts;
+    this.#first = first;
     this.#events = parts.events[Symbol.asyncIterator]();
   }
 
@@ -174,11 +179,8 @@ class EventIterator implements ChatEvents {
 
   take(): EventResult | undefined {
     if (this.#state.kind !== 'reading' || this.#interrupt) return undefined;
-    const first = this.#parts.first[this.#next];
-    if (first) {
-      this.#next++;
-      return { done: false, value: first };
-    }
+    const first = this.#takeFirst();
+    if (first) return { done: false, value: first };
     try {
       const result = this.#events.take?.();
       if (result?.done) this.#end();
@@ -192,11 +194,8 @@ class EventIterator implements ChatEvents {
   next(): Promise<EventResult> {
     if (this.#state.kind === 'ended') return Promise.resolve(END);
     if (this.#state.kind === 'aborted') return Promise.reject(this.#state.error);
-    const first = this.#parts.first[this.#next];
-    if (first) {
-      this.#next++;
-      return Promise.resolve({ done: false, value: first });
-    }
+    const first = this.#takeFirst();
+    if (first) return Promise.resolve({ done: false, value: first });
     return new Promise<EventResult>((resolve, reject) => {
       this.#interrupt = reject;
       this.#events.next().then(
@@ -229,6 +228,13 @@ class EventIterator implements ChatEvents {
     this.#state = { kind: 'aborted', error };
     this.#close(error);
     this.#interrupt?.(error);
+  }
+
+  #takeFirst(): ChatEvent | undefined {
+    if (!this.#first) return undefined;
+    const event = this.#first[this.#next++];
+    if (this.#next >= this.#first.length) this.#first = undefined;
+    return event;
   }
 
   #end(): void {

@@ -33,6 +33,8 @@ export class UsageMeter {
   #isTextComplete = true;
   #sample = '';
   #generatedLength = 0;
+  /** The last estimate, because the usage is read several times at the end of a stream. */
+  #estimate: { readonly length: number; readonly tokens: number } | undefined;
   #hasFinished = false;
   #report: ReportState = { kind: 'none' };
 
@@ -84,8 +86,11 @@ export class UsageMeter {
   /** Estimated from a sample and scaled: counting megabytes exactly would block the event loop. */
   #estimateCompletionTokens(): number {
     if (this.#generatedLength === 0) return 0;
+    if (this.#estimate?.length === this.#generatedLength) return this.#estimate.tokens;
     const sampleTokens = this.#options.estimateTokens(this.#sample);
-    return Math.ceil((sampleTokens * this.#generatedLength) / this.#sample.length);
+    const tokens = Math.ceil((sampleTokens * this.#generatedLength) / this.#sample.length);
+    this.#estimate = { length: this.#generatedLength, tokens };
+    return tokens;
   }
 
   #keepText(text: string): void {

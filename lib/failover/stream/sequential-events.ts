@@ -15,7 +15,9 @@ export interface EventSource {
 /** Reads one event after another, even if the reader asks for several at once, as an async generator does. */
 export class SequentialEvents implements ChatEvents {
   readonly #source: EventSource;
+  /** The last read that has not settled, behind the earlier ones. */
   #pending: Promise<EventResult> | undefined;
+  #pendingReads = 0;
   /** Whether the reader has left, or has received the end or the failure. */
   #isOver = false;
 
@@ -34,14 +36,8 @@ export class SequentialEvents implements ChatEvents {
   next(): Promise<EventResult> {
     const result = this.#pending ? this.#pending.then(this.#next, this.#next) : this.#next();
     this.#pending = result;
-    const settled = (isOver: boolean): void => {
-      this.#isOver ||= isOver;
-      if (this.#pending === result) this.#pending = undefined;
-    };
-    result.then(
-      ({ done }) => settled(done === true),
-      () => settled(true),
-    );
+    this.#pendingReads++;
+    result.then(this.#onResult, this.#onFailure);
     return result;
   }
 
@@ -49,6 +45,14 @@ export class SequentialEvents implements ChatEvents {
     this.#isOver = true;
     await this.#source.leave();
     return END;
+  }
+
+  readonly #onResult = ({ done }: EventResult): void => this.#onSettled(done === true);
+  readonly #onFailure = (): void => this.#onSettled(true);
+
+  #onSettled(isOver: boolean): void {
+    this.#isOver ||= isOver;
+    if (--this.#pendingReads === 0) this.#pending = undefined;
   }
 
   readonly #next = (): Promise<EventResult> => (this.#isOver ? Promise.resolve(END) : this.#source.next());

@@ -25,7 +25,7 @@ const REFUSALS = new Set(['bad_request', 'context_window', 'content_policy']);
 
 /** A stream that broke off after its first content. */
 export interface BrokenStream {
-  readonly result: StreamResult;
+  readonly result: Pick<StreamResult, 'slot' | 'state'>;
   readonly failure: UpstreamFailure;
   /** What the reader has received of the answer. */
   readonly shown: UsageMeter;

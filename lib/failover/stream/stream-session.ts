@@ -1,19 +1,19 @@
-import type { ChatCompletionChunk, Usage } from '../../call/answer';
+import type { Usage } from '../../call/answer';
 import type { Call } from '../../call/call';
 import { LinkedAbort } from '../../call/linked-abort';
 import type { Endpoint } from '../../endpoint/endpoint';
 import { AiBalancerError } from '../../errors';
 import { UpstreamFailure } from '../../http/upstream-failure';
 import type { AttemptReport } from '../../route-report';
-import type { ChatEvent } from '../../stream/chat-event';
 import type { ChatEvents, EventResult } from '../../stream/chat-event-reader';
 import { continuedEvents } from '../../stream/continued-events';
 import { addUsage } from '../../stream/usage';
 import type { UsageMeter } from '../../stream/usage-meter';
 import { abortedError, deadlineError, streamBrokenError } from '../call-errors';
 import type { StreamResult } from '../call-result';
+import { type AnswerIdentity, type AnswerPart, eventsOf, metered, servedStream } from './answer-part';
 import { ReaderTimeout } from './reader-timeout';
-import { SequentialEvents } from './sequential-events';
+import { type EventSource, SequentialEvents } from './sequential-events';
 import type { StreamRecovery } from './stream-recovery';
 
 export interface StreamSessionParts {
@@ -29,22 +29,6 @@ export interface StreamSessionParts {
   onEnd(error: Error | undefined): void;
 }
 
-/** The whole answer of one endpoint, or the part that one endpoint adds to the answer of another. */
-interface AnswerPart {
-  readonly result: StreamResult;
-  /** Measures what this endpoint has used. */
-  readonly meter: UsageMeter;
-  /** Measures what the reader has received of the answer: `meter` itself if the answer has one part. */
-  readonly shown: UsageMeter;
-  /**
-   * The usage of the earlier parts of the same answer, and the id, time and model of its chunks; undefined for the
-   * first part.
-   */
-  readonly prior: { readonly usage: Usage; readonly identity: AnswerIdentity } | undefined;
-}
-
-type AnswerIdentity = Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
-
 type SessionState =
   /** The slot of the current part is open. */
   | { readonly kind: 'reading' }
@@ -56,11 +40,10 @@ type SessionState =
  * Runs a stream from its first content to its end and settles its slots. The stream ends complete or with an error, so
  * that a truncated answer never looks complete. If an endpoint breaks it off, recovery may find another.
  */
-export class StreamSession {
+export class StreamSession implements EventSource {
   readonly #call: Call;
   readonly #parts: StreamSessionParts;
   readonly #readerTimeout: ReaderTimeout;
-  readonly #onAbort = (): void => this.abort();
   #part: AnswerPart;
   /** The events of the part that are still to be read. */
   #events: ChatEvents;
@@ -71,7 +54,12 @@ export class StreamSession {
     this.#parts = parts;
     const meter = parts.newMeter(call);
     for (const event of result.sent.first) meter.add(event);
-    this.#part = { result, meter, shown: meter, prior: undefined };
+    this.#part = {
+      result: servedStream(result, !this.#parts.recovery.isOff),
+      meter,
+      shown: meter,
+      prior: undefined,
+    };
     this.#events = result.sent.rest;
     const { readerStallMs } = result.slot.endpoint.settings.timeouts;
     this.#readerTimeout = new ReaderTimeout(readerStallMs, (error) => {
@@ -79,8 +67,13 @@ export class StreamSession {
       this.abort(error);
     });
     // Without this listener, a stream whose consumer is not reading when the caller leaves would keep its slot.
-    call.signal.addEventListener('abort', this.#onAbort, { once: true });
+    call.signal.addEventListener('abort', this, { once: true });
     if (call.signal.aborted) this.abort();
+  }
+
+  /** Called when the call's signal aborts. */
+  handleEvent(): void {
+    this.abort();
   }
 
   /** Called when the consumer starts to read. */
@@ -90,20 +83,16 @@ export class StreamSession {
 
   /** The events that follow the first ones, for one reader. */
   events(): ChatEvents {
-    return new SequentialEvents({
-      take: () => this.#take(),
-      next: () => this.#next(),
-      leave: () => this.#leave(),
-    });
+    return new SequentialEvents(this);
   }
 
-  #take(): EventResult | undefined {
+  take(): EventResult | undefined {
     if (this.#state.kind !== 'reading') return undefined;
     const result = this.#events.take?.();
     return result === undefined || result.done ? undefined : this.#accept(result);
   }
 
-  async #next(): Promise<EventResult> {
+  async next(): Promise<EventResult> {
     try {
       for (;;) {
         let failure: UpstreamFailure;
@@ -132,7 +121,7 @@ export class StreamSession {
     return result;
   }
 
-  async #leave(): Promise<void> {
+  async leave(): Promise<void> {
     this.abort();
     await this.#events.return?.();
   }
@@ -144,7 +133,7 @@ export class StreamSession {
     // Has no effect if the slot is already settled.
     result.slot.abort(true, meter.usage().completion_tokens);
     this.#end(reason ?? abortedError(this.#call.signal));
-    result.sent.abort();
+    result.close();
   }
 
   #finish(): void {
@@ -204,7 +193,12 @@ export class StreamSession {
     const used = this.#usage();
     const { endpoint } = this.#part.result.slot;
     const meter = this.#parts.newMeter(result.state.call);
-    this.#part = { result, meter, shown: meter, prior: undefined };
+    this.#part = {
+      result: servedStream(result, !this.#parts.recovery.isOff),
+      meter,
+      shown: meter,
+      prior: undefined,
+    };
     this.#events = eventsOf(result);
     this.#notifyRestart(used, endpoint);
   }
@@ -212,7 +206,8 @@ export class StreamSession {
   #continueWith(result: StreamResult): void {
     const { shown, prior, result: broken } = this.#part;
     const usage = this.#usage();
-    const identity = prior?.identity ?? identityOf(this.#part.result);
+    // There is one, because recovery is on.
+    const identity = prior?.identity ?? (broken.identity as AnswerIdentity);
     const meter = this.#parts.newMeter(result.state.call);
     this.#events = continuedEvents(metered(result, meter), {
       text: shown.text,
@@ -224,7 +219,12 @@ export class StreamSession {
         this.#notifyRestart(usage, broken.slot.endpoint);
       },
     });
-    this.#part = { result, meter, shown, prior: { usage, identity } };
+    this.#part = {
+      result: servedStream(result, !this.#parts.recovery.isOff),
+      meter,
+      shown,
+      prior: { usage, identity },
+    };
   }
 
   /** Records what the reader has received from this endpoint as wasted, and notifies the reader of the restart. */
@@ -260,7 +260,7 @@ export class StreamSession {
     this.#part.result.state.recorder.recordEnd(this.#usage());
     this.#state = { kind: 'ended', error };
     this.#readerTimeout.stop();
-    this.#call.signal.removeEventListener('abort', this.#onAbort);
+    this.#call.signal.removeEventListener('abort', this);
     if (state.kind === 'recovering') state.abort.abort();
     this.#parts.onEnd(error);
     return error;
@@ -275,25 +275,4 @@ class UnannouncedRestart extends UpstreamFailure {
   constructor() {
     super({ class: 'bad_answer', message: 'it started the answer over instead of continuing it' }, true);
   }
-}
-
-async function* eventsOf({ sent }: StreamResult): AsyncGenerator<ChatEvent, undefined> {
-  yield* sent.first;
-  yield* sent.rest;
-}
-
-async function* metered(result: StreamResult, meter: UsageMeter): AsyncGenerator<ChatEvent, undefined> {
-  for await (const event of eventsOf(result)) {
-    meter.add(event);
-    yield event;
-  }
-}
-
-/**
- * The identity of an answer's chunks, from the last of its first events, because Azure's first chunk, with the content
- * filter's results, has no id.
- */
-function identityOf({ sent }: StreamResult): AnswerIdentity {
-  const { id, created, model } = (sent.first.at(-1) as ChatEvent).chunk;
-  return { id, created, model };
 }

@@ -23,8 +23,10 @@ export interface Http1Listeners {
   onSwitch(request: WireRequest, response: WireResponse): void;
 }
 
+/** A request and the response to it. */
 interface Exchange {
-  readonly request: WireRequest;
+  /** Undefined once the response has begun: a stream may take minutes, and its prompt would be held for that time. */
+  request: WireRequest | undefined;
   readonly response: WireResponse;
 }
 
@@ -54,6 +56,7 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
     });
     this.#client.on('connect', () => {
       this.#isReused = false;
+      this.#pending = undefined;
     });
     this.#client.on('disconnect', () => {
       // If a request is waiting, undici opens the connection again by itself.
@@ -106,12 +109,17 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: HttpHeaders,
     statusText = '',
   ): void {
-    this.#exchange?.response.onHeaders(status, headers, statusText);
+    // Buffers of all names and values, which undici would keep until the response ends, with the chunk around them.
+    controller.rawHeaders = null;
+    const exchange = this.#exchange;
+    if (!exchange) return;
+    exchange.request = undefined;
+    exchange.response.onHeaders(status, headers, statusText);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -127,7 +135,7 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     const exchange = this.#end();
-    if (exchange && this.#listeners.isSwitch(error)) {
+    if (exchange?.request && this.#listeners.isSwitch(error)) {
       this.#listeners.onSwitch(exchange.request, exchange.response);
     } else {
       exchange?.response.onError(error);

@@ -50,9 +50,10 @@ export class EventTemplate {
     isFirstChoice: boolean,
   ) {
     this.#segments = segments.map(flatCopy);
-    this.#placeholders = placeholders;
+    // Copies, because an array that has grown has room for 17.
+    this.#placeholders = placeholders.slice();
     this.#isAlwaysContent = isAlwaysContent;
-    this.generatedPlaceholders = [...placeholders.keys()].filter((i) => isGenerated(placeholders[i]));
+    this.generatedPlaceholders = [...placeholders.keys()].filter((i) => isGenerated(placeholders[i])).slice();
     this.textPlaceholder =
       isFirstChoice && placeholders.includes('text') ? placeholders.indexOf('text') : undefined;
   }

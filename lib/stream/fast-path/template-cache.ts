@@ -18,7 +18,7 @@ const MAX_TEMPLATE_BYTES = 4096;
 
 /** The templates of one stream's events, the most recently used first. */
 export class TemplateCache {
-  readonly #templates: EventTemplate[] = [];
+  #templates: EventTemplate[] = [];
   #unusedInARow = 0;
 
   /** Returns the event, without parsing it, if a template matches; otherwise undefined. */
@@ -47,7 +47,7 @@ export class TemplateCache {
     const template = EventTemplate.of(frame.latin1.slice(frame.dataStart, frame.dataEnd), event);
     if (!template) return;
     this.#unusedInARow++;
-    this.#templates.unshift(template);
-    if (this.#templates.length > MAX_TEMPLATES) this.#templates.pop();
+    // A new array, because one that grows has room for 17.
+    this.#templates = [template, ...this.#templates.slice(0, MAX_TEMPLATES - 1)];
   }
 }

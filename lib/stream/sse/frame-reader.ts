@@ -16,6 +16,7 @@ export interface FrameReaderOptions {
  * arrived before the last one is read, and without a pause no other work would run.
  */
 const BYTES_PER_TURN = 128 * 1024;
+const NO_FRAMES: readonly SseFrame[] = [];
 
 /**
  * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader slows down the
@@ -26,7 +27,7 @@ export class FrameReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #decoder: SseDecoder;
   readonly #options: FrameReaderOptions;
-  #frames: SseFrame[] = [];
+  #frames: readonly SseFrame[] = NO_FRAMES;
   #next = 0;
   #graceLeftMs: number;
   #bytesThisTurn = 0;
@@ -42,7 +43,10 @@ export class FrameReader {
 
   /** The next event that has already arrived. */
   take(): SseFrame | undefined {
-    return this.#frames[this.#next++];
+    const frame = this.#frames[this.#next++];
+    // A stream that waits for its next chunk does not hold the last one.
+    if (this.#next >= this.#frames.length) this.#dropFrames();
+    return frame;
   }
 
   /** Waits for the next chunk; false at the end. Call it once `take` returns undefined. */
@@ -66,7 +70,6 @@ export class FrameReader {
       this.close();
       return false;
     }
-    this.#next = 0;
     if (!chunk.done) {
       this.#bytesThisTurn += chunk.value.byteLength;
       this.#frames = this.#decoder.decode(chunk.value);
@@ -93,7 +96,7 @@ export class FrameReader {
     if (this.#state === 'closed') return;
     const hasEnded = this.#state === 'ended';
     this.#state = 'closed';
-    this.#frames = [];
+    this.#dropFrames();
     if (!hasEnded) this.#closeSource();
   }
 
@@ -104,8 +107,13 @@ export class FrameReader {
   release(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
-    this.#frames = [];
+    this.#dropFrames();
     void this.#drain();
+  }
+
+  #dropFrames(): void {
+    this.#frames = NO_FRAMES;
+    this.#next = 0;
   }
 
   async #drain(): Promise<void> {
