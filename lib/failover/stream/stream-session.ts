@@ -207,7 +207,7 @@ export class StreamSession implements EventSource {
     const { shown, prior, result: broken } = this.#part;
     const usage = this.#usage();
     // There is one, because recovery is on.
-    const identity = prior?.identity ?? broken.identity;
+    const identity = (prior ?? broken).identity as AnswerIdentity;
     const meter = this.#parts.newMeter(result.state.call);
     this.#events = continuedEvents(metered(result, meter), {
       text: shown.text,
