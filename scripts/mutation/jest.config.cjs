@@ -1,7 +1,8 @@
 const base = require('../../jest.config.js');
 
 /** The tests that run for each mutant, by folder or file. MUTATION_TESTS names others, by comma. */
-const TESTS = process.env.MUTATION_TESTS ?? 'quota,queue,failure,health,failover/retry-plan,failover/retry-figures';
+const TESTS =
+  process.env.MUTATION_TESTS ?? 'quota,queue,failure,health,failover/retry-plan,failover/retry-figures';
 
 /** As the tests run otherwise, but for the environment, which records what each test covers. */
 module.exports = {
