@@ -112,6 +112,16 @@ describe('Breaker after a peer has reported an opening', () => {
     expect(seen.at(-1)).toBe('open 4000 of 4000, observed');
   });
 
+  it('extends a running opening only by more than 50 ms', () => {
+    const { breaker } = start();
+    fail(breaker, 5);
+    const left = breaker.msUntilProbe(performance.now());
+    expect(breaker.openOnReport(left + 50, 1_000)).toBe(false);
+    expect(breaker.msUntilProbe(performance.now())).toBe(left);
+    expect(breaker.openOnReport(left + 51, 1_000)).toBe(true);
+    expect(breaker.msUntilProbe(performance.now())).toBe(left + 51);
+  });
+
   it('changes nothing while its own probe is running', async () => {
     const { breaker, seen } = start();
     fail(breaker, 5);
@@ -274,6 +284,30 @@ describe('The probe of a breaker in a cluster', () => {
     breaker.closeOnReport();
     grant('taken');
     expect(await lock).toBe(true);
+  });
+
+  it('is not sent and claims no lock if a peer reports an opening before it asks for the lock', async () => {
+    const { breaker, claims } = await halfOpen();
+    const ticket = breaker.enter();
+    breaker.openOnReport(1_500, 2_000);
+    expect(await ticket.acquireProbeLock(1_000)).toBe(false);
+    expect(claims).toEqual([]);
+  });
+
+  it('is sent like any other attempt if a peer reports a recovery before it asks for the lock', async () => {
+    const { breaker, claims } = await halfOpen();
+    const ticket = breaker.enter();
+    breaker.closeOnReport();
+    expect(ticket.acquireProbeLock(1_000)).toBeUndefined();
+    expect(claims).toEqual([]);
+  });
+
+  it('claims no lock after its end', async () => {
+    const { breaker, claims } = await halfOpen();
+    const ticket = breaker.enter();
+    ticket.end('neutral');
+    expect(ticket.acquireProbeLock(1_000)).toBeUndefined();
+    expect(claims).toEqual([]);
   });
 
   it('claims no lock while the breaker is closed or without a cluster', async () => {

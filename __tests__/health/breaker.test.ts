@@ -92,17 +92,27 @@ describe('Breaker while closed', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('counts an attempt once, however often its end is reported', async () => {
+  it('does not count calls in flight in its failure rate', async () => {
+    const { breaker } = start({ consecutiveFailures: 100 });
+    for (let n = 0; n < 30; n++) breaker.enter();
+    await fail(breaker, 10);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('counts an attempt that is reported as failed twice only once', async () => {
     const { breaker } = start();
     await fail(breaker, 3);
     const ticket = breaker.enter();
     ticket.end('failure');
     ticket.end('failure');
     expect(breaker.state).toBe('closed');
+    await fail(breaker, 1);
+    expect(breaker.state).toBe('open');
   });
 
-  it('needs one failure more for each that is taken back', async () => {
+  it('takes back exactly one failure, if there is one', async () => {
     const { breaker } = start();
+    breaker.takeBackFailure();
     await fail(breaker, 4);
     breaker.takeBackFailure();
     await fail(breaker, 1);
@@ -111,14 +121,16 @@ describe('Breaker while closed', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('opens at the fifth failure also if more were taken back than there were', async () => {
-    const { breaker } = start();
-    breaker.takeBackFailure();
+  it('counts a failure that was taken back together with a success in its failure rate', async () => {
+    const { breaker } = start({ consecutiveFailures: 100 });
     await fail(breaker, 5);
+    for (let n = 0; n < 2; n++) breaker.takeBackFailure();
+    // The tenth entry of the window: eight of ten failed. Without the two successes only eight attempts would count.
+    await fail(breaker, 3);
     expect(breaker.state).toBe('open');
   });
 
-  it('applies new options to the failures that it has counted', async () => {
+  it('obeys a new number of consecutive failures at the next failure', async () => {
     const { breaker } = start();
     await fail(breaker, 1);
     breaker.configure({ ...OPTIONS, consecutiveFailures: 2 });
@@ -126,10 +138,18 @@ describe('Breaker while closed', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('admits attempts that are not probes, and has no time left until a probe', () => {
+  it('admits attempts that are not probes, and has nothing to wait for', () => {
     const { breaker } = start();
+    const now = performance.now();
     expect(breaker.enter().isProbe).toBe(false);
-    expect(breaker.msUntilProbe(0)).toBe(0);
+    expect([breaker.msUntilProbe(now), breaker.canProbeBeside(now)]).toEqual([0, false]);
+  });
+
+  it('runs one timer, that of its window, and none for an attempt, which may take as long as it likes', () => {
+    const { breaker } = start();
+    expect(jest.getTimerCount()).toBe(1);
+    breaker.enter().end('success');
+    expect(jest.getTimerCount()).toBe(1);
   });
 
   it('needs no listener', async () => {
@@ -138,13 +158,6 @@ describe('Breaker while closed', () => {
     await halfOpen(breaker);
     await probe(breaker, 'success');
     expect(breaker.state).toBe('closed');
-  });
-
-  it('does not count calls in flight in its failure rate', async () => {
-    const { breaker } = start({ consecutiveFailures: 100 });
-    for (let n = 0; n < 30; n++) breaker.enter();
-    await fail(breaker, 10);
-    expect(breaker.state).toBe('open');
   });
 });
 
@@ -159,14 +172,6 @@ describe('Breaker while open', () => {
     await jest.advanceTimersByTimeAsync(1);
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
     expect(seen).toEqual(['open 1000', 'half-open']);
-  });
-
-  it('has no slow start, and is not changed by a failure that is taken back', async () => {
-    const { breaker, seen } = start();
-    await fail(breaker, 5);
-    breaker.takeBackFailure();
-    expect(breaker.ramp(performance.now())).toBe(0);
-    expect([breaker.state, ...seen]).toEqual(['open', `open ${OPTIONS.resetTimeoutMs}`]);
   });
 
   it('doubles its open time with each failed probe, up to maxResetTimeoutMs', async () => {
@@ -223,6 +228,7 @@ describe('Breaker while half-open', () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
+    expect(ticket.isProbe).toBe(true);
     expect(breaker.canEnter).toBe(false);
     ticket.end('success');
     expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
@@ -327,6 +333,14 @@ describe('Breaker after a recovery', () => {
     expect(breaker.ramp(performance.now())).toBeCloseTo(0.5);
     await jest.advanceTimersByTimeAsync(2_500);
     expect(breaker.ramp(performance.now())).toBe(0);
+  });
+
+  it('has no slow-start ramp once it has opened again', async () => {
+    const { breaker } = start();
+    await halfOpen(breaker);
+    await probe(breaker, 'success');
+    await fail(breaker, 5);
+    expect([breaker.state, breaker.ramp(performance.now())]).toEqual(['open', 0]);
   });
 
   it('has no slow-start ramp if rampMs is 0', async () => {
@@ -437,6 +451,17 @@ describe('A probe that a breaker admits alongside a call served by another endpo
     ]);
     ticket.end('success');
     expect(seen).toEqual(['open 8750', 'half-open', 'closed']);
+  });
+
+  it('is also allowed once the breaker is half-open, when a call need not wait for it any more', async () => {
+    const { breaker } = await opened();
+    await jest.advanceTimersByTimeAsync(8_750);
+    expect([
+      breaker.state,
+      breaker.canEnter,
+      breaker.canProbeBeside(now()),
+      breaker.msUntilProbe(now()),
+    ]).toEqual(['half-open', true, true, 0]);
   });
 
   it('is never concurrent with another probe and never blocks the next one, in random sequences of events', () => {

@@ -3,6 +3,33 @@ import { SiblingSlowness } from '../../lib/health/sibling-slowness';
 
 const PROFILE = { firstTokenMs: 500, msPerPromptToken: 0, msPerOutputToken: 10 };
 const SIZE = { promptTokens: 1_000, expectedOutputTokens: 100 };
+/** A profile with which the first token also takes longer the longer the prompt is. */
+const GROWING = { firstTokenMs: 500, msPerPromptToken: 0.1, msPerOutputToken: 10 };
+/** The factor by which one sample moves an estimate at most. */
+const UP = Math.exp(0.025);
+/** When the samples no longer say how slow the endpoint is now, so that only what was learnt for good is left. */
+const LATER = 1e9;
+
+/** The predicted time until the first token, the time per prompt token and the time per output token, without load. */
+function figuresOf(model: LatencyModel): readonly string[] {
+  const first = model.totalMsOf(0, 0, 0, LATER);
+  const prompt = (model.totalMsOf(1_000, 0, 0, LATER) - first) / 1_000;
+  const output = (model.totalMsOf(0, 1_000, 0, LATER) - first) / 1_000;
+  return [first, prompt, output].map((ms) => ms.toPrecision(6));
+}
+
+/** The figures of a profile, each multiplied by what was learnt. */
+function figures(
+  learnt: { readonly first: number; readonly prompt: number; readonly output: number },
+  profile = GROWING,
+): readonly string[] {
+  const { firstTokenMs, msPerPromptToken, msPerOutputToken } = profile;
+  return [
+    firstTokenMs * learnt.first,
+    msPerPromptToken * learnt.prompt,
+    msPerOutputToken * learnt.output,
+  ].map((ms) => ms.toPrecision(6));
+}
 
 const answered = (model: LatencyModel, count: number, ms: number, now: number): void => {
   for (let n = 0; n < count; n++) model.recordFirstToken({}, 1_000, ms, 1, now);
@@ -94,89 +121,6 @@ describe('LatencyModel', () => {
     expect(model.ratio(1, now)).toBeGreaterThan(5 * before);
   });
 
-  it('has evidence from the fifth sample on', () => {
-    const model = new LatencyModel(PROFILE);
-    answered(model, 4, 500, 0);
-    expect(model.hasEvidence).toBe(false);
-    answered(model, 1, 500, 0);
-    expect(model.hasEvidence).toBe(true);
-  });
-
-  describe('learns a baseline that', () => {
-    /** When the ratio of the samples so far is 1 again, so that a prediction is the baseline. */
-    const LATER = 1e6;
-    const FULL = { firstTokenMs: 500, msPerPromptToken: 0.1, msPerOutputToken: 10 };
-    const baseline = (model: LatencyModel) => model.predict(SIZE, 0, LATER);
-
-    it('moves by 2.5 % with a slow first token, and back with a fast one', () => {
-      const model = new LatencyModel(FULL);
-      model.recordFirstToken({}, 1_000, 5_000, 1, 0);
-      expect(baseline(model).firstTokenMs).toBeCloseTo(600 * Math.exp(0.025), 6);
-      expect(baseline(model).totalMs).toBeCloseTo(600 * Math.exp(0.025) + 1_000, 6);
-      model.recordFirstToken({}, 1_000, 50, 1, 0);
-      expect(baseline(model).firstTokenMs).toBeCloseTo(600, 6);
-    });
-
-    it('moves as a whole with an answer that was not streamed', () => {
-      const model = new LatencyModel(FULL);
-      model.recordAnswer({}, 1_000, 100, 16_000, 1, 0);
-      expect(baseline(model).firstTokenMs).toBeCloseTo(600 * Math.exp(0.025), 6);
-      expect(baseline(model).totalMs).toBeCloseTo(1_600 * Math.exp(0.025), 6);
-      expect(model.ratio(1, 0)).toBeCloseTo((10 + 2) / 3, 6);
-    });
-
-    it('takes the time per token from outputs of at least eight tokens', () => {
-      const model = new LatencyModel(FULL);
-      model.recordOutput(7, 10_000, 0);
-      expect(baseline(model).totalMs).toBeCloseTo(1_600, 6);
-      model.recordOutput(8, 10_000, 0);
-      expect(baseline(model).totalMs).toBeCloseTo(600 + 1_000 * Math.exp(0.025), 6);
-    });
-
-    it('ignores times that are not positive', () => {
-      const model = new LatencyModel(FULL);
-      for (const ms of [0, -1, Number.NaN]) model.recordOutput(100, ms, 0);
-      expect(baseline(model).totalMs).toBeCloseTo(1_600, 6);
-    });
-
-    it('moves less after forty samples, by how many of the next four seconds have passed', () => {
-      const model = new LatencyModel(FULL);
-      const outputMs = () => baseline(model).totalMs - 600;
-      for (let n = 0; n < 40; n++) model.recordOutput(100, 1e9, 0);
-      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(40 * 0.025), 6);
-      model.recordOutput(100, 1e9, 0);
-      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(40 * 0.025), 6);
-      model.recordOutput(100, 1, 2_000);
-      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(39.5 * 0.025), 6);
-      model.recordOutput(100, 1e9, 60_000);
-      expect(outputMs()).toBeCloseTo(1_000 * Math.exp(40.5 * 0.025), 6);
-    });
-
-    it('is kept when the same profile is set again, and is that of another profile', () => {
-      const model = new LatencyModel(FULL);
-      model.recordAnswer({}, 1_000, 100, 16_000, 1, 0);
-      model.configure({ ...FULL });
-      expect(baseline(model).totalMs).toBeCloseTo(1_600 * Math.exp(0.025), 6);
-      for (const [change, totalMs] of [
-        [{ firstTokenMs: 600 }, 1_700],
-        [{ msPerPromptToken: 0.2 }, 1_700],
-        [{ msPerOutputToken: 11 }, 1_700],
-      ] as const) {
-        const changed = new LatencyModel(FULL);
-        changed.recordAnswer({}, 1_000, 100, 16_000, 1, 0);
-        changed.configure({ ...FULL, ...change });
-        expect(baseline(changed).totalMs).toBeCloseTo(totalMs, 6);
-      }
-    });
-  });
-
-  it('expects the output to take as many times longer as the first token took, but never less', () => {
-    const model = new LatencyModel({ firstTokenMs: 500, msPerPromptToken: 0.1, msPerOutputToken: 10 });
-    expect(model.outputMs(SIZE, 600)).toBeCloseTo(1_000, 6);
-    expect(model.outputMs(SIZE, 1_200)).toBeCloseTo(2_000, 6);
-    expect(model.outputMs(SIZE, 300)).toBeCloseTo(1_000, 6);
-  });
-
   it('never predicts NaN, whatever is observed', () => {
     const model = new LatencyModel({ firstTokenMs: 0, msPerPromptToken: 0, msPerOutputToken: 0 });
     for (const ms of [0, -1, Number.NaN, Infinity, 5]) {
@@ -186,4 +130,115 @@ describe('LatencyModel', () => {
     }
     expect(model.predict(SIZE, 3, 10).totalMs).not.toBeNaN();
   });
+
+  it('has evidence from the fifth sample on', () => {
+    const model = new LatencyModel(PROFILE);
+    answered(model, 4, 500, 0);
+    expect(model.hasEvidence).toBe(false);
+    answered(model, 1, 500, 0);
+    expect(model.hasEvidence).toBe(true);
+  });
+
+  it('expects the output to take as many times longer as the first token did, but never less time than usual', () => {
+    const model = new LatencyModel(GROWING);
+    expect(model.outputMs(SIZE, 600)).toBeCloseTo(1_000, 9);
+    expect(model.outputMs(SIZE, 1_800)).toBeCloseTo(3_000, 9);
+    expect(model.outputMs(SIZE, 60)).toBeCloseTo(1_000, 9);
+  });
+});
+
+describe('What a LatencyModel learns about the time without load', () => {
+  beforeEach(() => jest.useFakeTimers({ now: 0 }));
+  afterEach(() => jest.useRealTimers());
+
+  it('comes from a first token for the constant and the growing part of the wait, not for the output', () => {
+    const model = new LatencyModel(GROWING);
+    model.recordFirstToken({}, 1_000, 6_000, 0, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: UP, prompt: UP, output: 1 }));
+    const faster = new LatencyModel(GROWING);
+    faster.recordFirstToken({}, 1_000, 60, 0, 0);
+    expect(figuresOf(faster)).toEqual(figures({ first: 1 / UP, prompt: 1 / UP, output: 1 }));
+  });
+
+  it('comes from a stream for the output alone', () => {
+    const model = new LatencyModel(GROWING);
+    model.recordOutput(100, 5_000, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: UP }));
+  });
+
+  it('comes from an answer that was not streamed for all parts, because they cannot be told apart', () => {
+    const model = new LatencyModel(GROWING);
+    // Expected: 500 + 1,000 * 0.1 + 100 * 10.
+    model.recordAnswer({}, 1_000, 100, 3_200, 0, 0);
+    // Twice as slow: one sample of 2 and two at the usual speed.
+    expect(model.ratio(0, 0)).toBeCloseTo(4 / 3, 9);
+    expect(figuresOf(model)).toEqual(figures({ first: UP, prompt: UP, output: UP }));
+    const faster = new LatencyModel(GROWING);
+    faster.recordAnswer({}, 1_000, 100, 800, 0, 0);
+    expect(figuresOf(faster)).toEqual(figures({ first: 1 / UP, prompt: 1 / UP, output: 1 / UP }));
+  });
+
+  it('does not come from streams of fewer than eight tokens, whose time per token is mostly noise', () => {
+    const model = new LatencyModel(GROWING);
+    model.recordOutput(7, 5_000, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: 1 }));
+    model.recordOutput(8, 5_000, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: UP }));
+  });
+
+  it.each([0, -1, Number.NaN])('does not come from a time of %d ms', (ms) => {
+    const model = new LatencyModel(GROWING);
+    model.recordFirstToken({}, 1_000, ms, 0, 0);
+    model.recordOutput(100, ms, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: 1 }));
+  });
+
+  it('does not come from a call for which no time was expected', () => {
+    const model = new LatencyModel({ ...GROWING, firstTokenMs: 0 });
+    // An empty prompt: the profile knows only a time per token.
+    model.recordFirstToken({}, 0, 50, 0, 0);
+    expect(model.firstTokenMs(SIZE, 0, LATER)).toBeCloseTo(100, 9);
+  });
+
+  it('follows the first 40 samples in full, even if they arrive all at once', () => {
+    const model = new LatencyModel(GROWING);
+    for (let n = 0; n < 40; n++) model.recordOutput(100, 1e6, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: UP ** 40 }));
+    model.recordOutput(100, 1e6, 0);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: UP ** 40 }));
+  });
+
+  it.each([
+    { after: 2_000, ms: 1e6, steps: 0.5, what: 'half a step up for a slow sample 2 s after the one before' },
+    { after: 2_000, ms: 1, steps: -0.5, what: 'half a step down for a fast sample 2 s after the one before' },
+    { after: 4_000, ms: 1e6, steps: 1, what: 'a full step for a sample 4 s after the one before' },
+    { after: 60_000, ms: 1e6, steps: 1, what: 'no more than a full step for a sample a minute later' },
+    { after: -1_000, ms: 1e6, steps: 0, what: 'no step for a sample that comes late' },
+  ])('moves afterwards by the time since the previous sample: $what', ({ after, ms, steps }) => {
+    const model = new LatencyModel(GROWING);
+    for (let n = 0; n < 40; n++) model.recordOutput(100, 1e6, 10_000);
+    model.recordOutput(100, ms, 10_000 + after);
+    expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: UP ** (40 + steps) }));
+  });
+
+  it('is kept when the same profile is configured again', () => {
+    const model = new LatencyModel(GROWING);
+    model.recordAnswer({}, 1_000, 100, 1e6, 0, 0);
+    model.configure({ ...GROWING });
+    expect(figuresOf(model)).toEqual(figures({ first: UP, prompt: UP, output: UP }));
+  });
+
+  it.each(['firstTokenMs', 'msPerPromptToken', 'msPerOutputToken'] as const)(
+    'is replaced by a new profile that differs in %s, and learnt from there on',
+    (figure) => {
+      const model = new LatencyModel(GROWING);
+      model.recordAnswer({}, 1_000, 100, 1e6, 0, 0);
+      const profile = { ...GROWING, [figure]: 2 * GROWING[figure] };
+      model.configure(profile);
+      expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: 1 }, profile));
+      model.recordAnswer({}, 1_000, 100, 1e6, 0, 0);
+      model.configure({ ...profile });
+      expect(figuresOf(model)).toEqual(figures({ first: UP, prompt: UP, output: UP }, profile));
+    },
+  );
 });

@@ -1,152 +1,169 @@
 import { LatencyRatio } from '../../lib/health/latency-ratio';
+import { SiblingSlowness } from '../../lib/health/sibling-slowness';
 
-/** `count` samples of which each took `ratio` times as long as expected, with so many calls in flight. */
-const observe = (
-  latency: LatencyRatio,
-  count: number,
-  ratio: number,
-  inFlight: number,
-  now = 0,
-): LatencyRatio => {
-  for (let n = 0; n < count; n++) latency.observe(ratio, inFlight, now);
-  return latency;
-};
+/** Milliseconds after which a sample weighs half as much as a new one: its weight falls to 1/e within 10 s. */
+const HALF_LIFE_MS = 10_000 * Math.LN2;
 
-/** 1 while nothing else runs, 5 with ten others: the slope is the covariance 10 over the variance 25 plus 9. */
-const underLoad = (count = 1): LatencyRatio =>
-  observe(observe(new LatencyRatio(), count, 1, 0), count, 5, 10);
-const SLOPE = 10 / 34;
+beforeEach(() => {
+  jest.useFakeTimers({ now: 0 });
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
 
 describe('LatencyRatio', () => {
-  beforeEach(() => jest.useFakeTimers({ now: 0 }));
-  afterEach(() => jest.useRealTimers());
-
-  it('is the mean of the samples and of two at the usual speed', () => {
-    expect(new LatencyRatio().ratio(0, 0)).toBe(1);
-    expect(observe(new LatencyRatio(), 4, 4, 0).ratio(0, 0)).toBeCloseTo((16 + 2) / 6, 10);
-  });
-
-  it('ignores samples that are not positive and finite', () => {
+  it('is the mean of the samples and of two more at the usual speed', () => {
     const latency = new LatencyRatio();
-    for (const ratio of [0, -1, Number.NaN, Infinity]) latency.observe(ratio, 1, 0);
-    expect(latency.samples).toBe(0);
     expect(latency.ratio(0, 0)).toBe(1);
+    for (let n = 0; n < 2; n++) latency.observe(4, 0, 0);
+    // Of 4, 4, 1 and 1.
+    expect(latency.ratio(0, 0)).toBe(2.5);
+    expect(latency.samples).toBe(2);
   });
 
-  it('counts a sample at 20 at most, and is at least 0.3', () => {
-    expect(observe(new LatencyRatio(), 1, 1_000, 0).ratio(0, 0)).toBeCloseTo((20 + 2) / 3, 10);
-    expect(observe(new LatencyRatio(), 1_000, 0.01, 0).ratio(0, 0)).toBe(0.3);
+  it.each([0, -1, Number.NaN, Infinity])('ignores a sample of %d, which no answer can have', (ratio) => {
+    const latency = new LatencyRatio();
+    latency.observe(ratio, 0, 0);
+    expect([latency.samples, latency.ratio(0, 0)]).toEqual([0, 1]);
   });
 
-  it('grows with the calls in flight as it did in the samples', () => {
-    // Base (6 + 2) / (2 + 2), and 10 + 1 calls in flight instead of the mean of 5.
-    expect(underLoad().ratio(10, 0)).toBeCloseTo(2 + SLOPE * (11 - 5), 10);
+  it('weights samples less as they age', () => {
+    const latency = new LatencyRatio();
+    for (let n = 0; n < 2; n++) latency.observe(4, 0, 0);
+    // Two samples that weigh half as much count like one: the mean of 4, 1 and 1.
+    expect(latency.ratio(0, HALF_LIFE_MS)).toBeCloseTo(2, 9);
   });
 
-  it('adds at most 8 for the load, and takes off at most 0.5', () => {
-    expect(underLoad().ratio(1_000, 0)).toBe(2 + 8);
-    expect(underLoad().ratio(0, 0)).toBe(2 - 0.5);
+  it('does not change the weight of its samples when one of an earlier moment comes late', () => {
+    const latency = new LatencyRatio();
+    latency.observe(4, 0, 5_000);
+    latency.observe(4, 0, 0);
+    expect(latency.ratio(0, 5_000)).toBe(2.5);
+  });
+});
+
+/** How many times as long as expected an answer took, and the number of calls in flight. */
+type Sample = readonly [ratio: number, inFlight: number];
+
+describe('What the load adds to a LatencyRatio', () => {
+  /** With one call in flight the endpoint answered at its usual speed, with nine it took three times as long. */
+  const IDLE: Sample = [1, 1];
+  const BUSY: Sample = [3, 9];
+  /**
+   * Mean of 1 and 3 and of two more samples at the usual speed: the ratio for the mean number of calls in flight, 5,
+   * the call that asks included.
+   */
+  const AT_MEAN = 1.5;
+  /** Per call in flight: the covariance of 4 divided by the variance of 16 and by the 9 that damp it. */
+  const SLOPE = 4 / 25;
+
+  it('is proportional to the difference from the mean number of calls in flight', () => {
+    const latency = new LatencyRatio();
+    latency.observe(...IDLE, 0);
+    latency.observe(...BUSY, 0);
+    expect(latency.ratio(4, 0)).toBeCloseTo(AT_MEAN, 9);
+    expect(latency.ratio(9, 0)).toBeCloseTo(AT_MEAN + 5 * SLOPE, 9);
+    expect(latency.ratio(2, 0)).toBeCloseTo(AT_MEAN - 2 * SLOPE, 9);
   });
 
-  it('does not fall with the calls in flight', () => {
-    const faster = observe(observe(new LatencyRatio(), 1, 5, 0), 1, 1, 10);
-    expect(faster.ratio(10, 0)).toBe(2);
+  it('stays the same while its samples age together', () => {
+    const latency = new LatencyRatio();
+    for (const sample of [IDLE, IDLE, BUSY, BUSY]) latency.observe(...sample, 0);
+    expect(latency.ratio(4, HALF_LIFE_MS)).toBeCloseTo(AT_MEAN, 9);
+    expect(latency.ratio(9, HALF_LIFE_MS)).toBeCloseTo(AT_MEAN + 5 * SLOPE, 9);
   });
 
-  it('weights all samples 1/e after ten seconds, without a change of the slope', () => {
-    const base = (60 / Math.E + 2) / (20 / Math.E + 2);
-    expect(underLoad(10).ratio(10, 10_000)).toBeCloseTo(base + SLOPE * (11 - 5), 10);
+  it('depends less on old samples than on new ones', () => {
+    const latency = new LatencyRatio();
+    // Two samples that weigh half as much when the third arrives count like one.
+    for (let n = 0; n < 2; n++) latency.observe(...IDLE, 0);
+    latency.observe(...BUSY, HALF_LIFE_MS);
+    expect(latency.ratio(4, HALF_LIFE_MS)).toBeCloseTo(AT_MEAN, 9);
+    expect(latency.ratio(9, HALF_LIFE_MS)).toBeCloseTo(AT_MEAN + 5 * SLOPE, 9);
+  });
+});
+
+describe('A LatencyRatio that was asked for', () => {
+  function asked() {
+    const siblings = new SiblingSlowness();
+    const latency = new LatencyRatio(siblings);
+    const before = latency.ratio(0, 1_000);
+    // A sample of another endpoint, which would raise the ratio.
+    siblings.add(10, 1_000);
+    return { latency, before };
+  }
+
+  it('is the same for 5 ms, because every routing decision asks for it', () => {
+    const { latency, before } = asked();
+    expect(latency.ratio(0, 1_000)).toBe(before);
+    expect(latency.ratio(0, 1_004)).toBe(before);
+    expect(latency.ratio(0, 1_005)).toBeGreaterThan(2 * before);
   });
 
-  it('is what the recent samples say once the old ones have faded', () => {
-    const long = observe(observe(underLoad(10), 5, 2, 3, 200_000), 5, 3, 6, 200_000);
-    const short = observe(observe(new LatencyRatio(), 5, 2, 3, 200_000), 5, 3, 6, 200_000);
-    expect(long.ratio(8, 200_000)).toBeCloseTo(short.ratio(8, 200_000), 6);
+  it('is determined anew for another number of calls in flight, after a new sample and for an earlier moment', () => {
+    const changes: ((latency: LatencyRatio) => number)[] = [
+      (latency) => latency.ratio(1, 1_000),
+      (latency) => (latency.observe(10, 0, 1_000), latency.ratio(0, 1_000)),
+      (latency) => latency.ratio(0, 999),
+    ];
+    for (const change of changes) {
+      const { latency, before } = asked();
+      expect(change(latency)).toBeGreaterThan(2 * before);
+    }
+  });
+});
+
+describe('An attempt that a LatencyRatio waits for', () => {
+  /** The ratio at `now`, while one attempt that was sent at 1,000 and should take 100 ms is not yet answered. */
+  function ratioAt(now: number, ...samples: readonly number[]): number {
+    const latency = new LatencyRatio();
+    for (const sample of samples) latency.observe(sample, 0, 1_000);
+    latency.addPending({}, 100, 1_000);
+    return latency.ratio(0, now);
+  }
+
+  it('is overdue only after more than one and a half times its expected time', () => {
+    expect(ratioAt(1_150)).toBe(1);
+    expect(ratioAt(1_151)).toBeGreaterThan(1.5);
   });
 
-  it('gives a late sample the weight of those before it if the clock goes back', () => {
-    const back = observe(observe(new LatencyRatio(), 5, 4, 0, 20_000), 5, 2, 0, 0);
-    const forward = observe(observe(new LatencyRatio(), 5, 4, 0, 20_000), 5, 2, 0, 20_000);
-    expect(back.ratio(0, 20_000)).toBe(forward.ratio(0, 20_000));
+  it('counts like three samples of one and a half times its age once it is overdue', () => {
+    // At twice its expected time: three samples of 3 and two at the usual speed.
+    expect(ratioAt(1_200)).toBeCloseTo(11 / 5, 9);
   });
 
-  describe('is kept', () => {
-    it('for 5 ms', () => {
-      const latency = observe(new LatencyRatio(), 5, 4, 0, 1_000);
-      const first = latency.ratio(0, 1_000);
-      expect(latency.ratio(0, 1_004)).toBe(first);
-      expect(latency.ratio(0, 1_005)).toBeLessThan(first);
-    });
-
-    it('only for the same number of calls in flight', () => {
-      const latency = underLoad();
-      const few = latency.ratio(6, 0);
-      expect(latency.ratio(10, 0)).toBeGreaterThan(few);
-    });
-
-    it('only until the next sample', () => {
-      const latency = observe(new LatencyRatio(), 5, 2, 0);
-      const before = latency.ratio(0, 0);
-      latency.observe(10, 0, 0);
-      expect(latency.ratio(0, 0)).toBeGreaterThan(before);
-    });
-
-    it('not if the clock goes back', () => {
-      const latency = observe(new LatencyRatio(), 5, 4, 0);
-      const late = latency.ratio(0, 100);
-      expect(latency.ratio(0, 50)).toBeGreaterThan(late);
-    });
+  it('counts for no more than 20 times its expected time', () => {
+    expect(ratioAt(1_000 + 100_000)).toBeCloseTo((3 * 20 + 2) / 5, 9);
   });
 
-  describe('with an attempt that has not been answered', () => {
-    const pending = (since: number): LatencyRatio => {
-      const latency = new LatencyRatio();
-      latency.addPending({}, 100, since);
-      return latency;
-    };
+  it('is overdue later at an endpoint that takes longer than expected anyway', () => {
+    // Every sample took four times as long, so an attempt is not overdue at six times its expected time. By then the
+    // samples have lost a little of their weight.
+    expect(ratioAt(1_000, 4, 4)).toBe(2.5);
+    expect(ratioAt(1_600, 4, 4)).toBeLessThan(2.5);
+    expect(ratioAt(1_610, 4, 4)).toBeGreaterThan(5);
+  });
 
-    it('rises once that takes more than 1.5 times as long as expected', () => {
-      expect(pending(1_000).ratio(0, 1_150)).toBe(1);
-      // Its age is 1.6; it is expected to take 1.5 times that, and counts as three samples.
-      expect(pending(1_000).ratio(0, 1_160)).toBeCloseTo((3 * 1.5 * 1.6 + 2) / (3 + 2), 10);
-    });
+  it('is not overdue earlier at an endpoint that is faster than expected', () => {
+    expect(ratioAt(1_150, 0.5, 0.5)).toBeCloseTo(0.75, 2);
+    expect(ratioAt(1_160, 0.5, 0.5)).toBeGreaterThan(1.4);
+  });
 
-    it('counts its time at 20 at most', () => {
-      expect(pending(0).ratio(0, 1e6)).toBeCloseTo((3 * 20 + 2) / (3 + 2), 10);
-    });
+  it('is looked for every 50 ms', () => {
+    const latency = new LatencyRatio();
+    latency.addPending({}, 100, 1_000);
+    expect(latency.ratio(0, 1_120)).toBe(1);
+    expect(latency.ratio(0, 1_165)).toBe(1);
+    expect(latency.ratio(0, 1_170)).toBeGreaterThan(1.5);
+  });
 
-    it('rises only after 1.5 times as long as usual if the endpoint is slow', () => {
-      const slow = (): LatencyRatio => observe(new LatencyRatio(), 10, 4, 0);
-      const waiting = (): LatencyRatio => {
-        const latency = slow();
-        latency.addPending({}, 100, 0);
-        return latency;
-      };
-      expect(waiting().ratio(0, 600)).toBe(slow().ratio(0, 600));
-      expect(waiting().ratio(0, 610)).toBeGreaterThan(slow().ratio(0, 610));
-    });
-
-    it('does not rise sooner if the endpoint is fast', () => {
-      const fast = observe(new LatencyRatio(), 10, 0.5, 0);
-      const waiting = observe(new LatencyRatio(), 10, 0.5, 0);
-      waiting.addPending({}, 100, 0);
-      expect(waiting.ratio(0, 149)).toBe(fast.ratio(0, 149));
-    });
-
-    it('looks for late attempts every 50 ms', () => {
-      const latency = pending(0);
-      expect(latency.ratio(0, 140)).toBe(1);
-      expect(latency.ratio(0, 184)).toBe(1);
-      expect(latency.ratio(0, 190)).toBeGreaterThan(1);
-    });
-
-    it('is as before once that has been answered or has ended', () => {
-      const latency = new LatencyRatio();
-      const attempt = {};
-      latency.addPending(attempt, 100, 0);
-      expect(latency.ratio(0, 1_000)).toBeGreaterThan(1);
-      latency.removePending(attempt);
-      expect(latency.ratio(0, 2_000)).toBe(1);
-    });
+  it('counts no more once its first token has arrived or it has ended', () => {
+    const latency = new LatencyRatio();
+    const attempt = {};
+    latency.addPending(attempt, 100, 1_000);
+    expect(latency.ratio(0, 1_200)).toBeGreaterThan(1.5);
+    latency.removePending(attempt);
+    expect(latency.ratio(0, 1_250)).toBe(1);
   });
 });

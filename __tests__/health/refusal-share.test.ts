@@ -1,81 +1,106 @@
 import { RefusalCounts, RefusalShare } from '../../lib/health/refusal-share';
 
-const MINUTE_MS = 60_000;
+/** Lets an endpoint refuse and answer the given numbers of calls, all at time 0. */
+function record(share: RefusalShare, calls: { readonly refused: number; readonly answered: number }): void {
+  for (let n = 0; n < calls.refused; n++) share.recordRefused(0);
+  for (let n = 0; n < calls.answered; n++) share.recordAnswered(0);
+}
+
+/** Two endpoints whose counts are compared with each other. */
+function pair(): { readonly a: RefusalShare; readonly b: RefusalShare } {
+  const all = new RefusalCounts();
+  return { a: new RefusalShare(all), b: new RefusalShare(all) };
+}
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: 0 });
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
 
 describe('RefusalShare', () => {
-  beforeEach(() => jest.useFakeTimers({ now: 0 }));
-  afterEach(() => jest.useRealTimers());
-
-  /** One endpoint, and all others together, after so many refused and answered calls at time 0. */
-  const after = (own: readonly [number, number], others: readonly [number, number]): RefusalShare => {
-    const all = new RefusalCounts();
-    const [endpoint, rest] = [new RefusalShare(all), new RefusalShare(all)];
-    for (const [share, [refused, answered]] of [
-      [endpoint, own],
-      [rest, others],
-    ] as const) {
-      for (let n = 0; n < refused; n++) share.recordRefused(0);
-      for (let n = 0; n < answered; n++) share.recordAnswered(0);
-    }
-    return endpoint;
-  };
-
-  it('needs three refusals to stand out', () => {
-    expect(after([2, 0], [0, 100]).excess(0)).toBe(0);
-    expect(after([3, 0], [0, 100]).excess(0)).toBeGreaterThan(0.9);
+  it('does not compare an endpoint with the others until it has refused three calls', () => {
+    const { a } = pair();
+    record(a, { refused: 2, answered: 0 });
+    expect(a.excess(0)).toBe(0);
+    record(a, { refused: 1, answered: 0 });
+    // All of its calls, less twice the 1 % that the others are assumed to refuse at least.
+    expect(a.excess(0)).toBeCloseTo(0.98, 9);
   });
 
-  it('exceeds by its share less twice that of the others, to which ten answered calls are added', () => {
-    // 3 of 10, and 10 of 100.
-    expect(after([3, 7], [10, 80]).excess(0)).toBeCloseTo(0.3 - 2 * 0.1, 10);
+  it('no longer compares an endpoint once its three refusals have begun to fade', () => {
+    const { a } = pair();
+    record(a, { refused: 3, answered: 0 });
+    expect(a.excess(1)).toBe(0);
   });
 
-  it('does not stand out if it refuses twice as often as the others', () => {
-    expect(after([3, 7], [15, 75]).excess(0)).toBe(0);
-    expect(after([3, 7], [60, 30]).excess(0)).toBe(0);
+  it('reports the excess over twice the share of the others, to whose calls ten answered ones are added', () => {
+    const { a, b } = pair();
+    record(a, { refused: 5, answered: 5 });
+    record(b, { refused: 2, answered: 8 });
+    // One half against twice 2 of 20.
+    expect(a.excess(0)).toBeCloseTo(0.3, 9);
   });
 
-  it('assumes that the others refuse one call in a hundred at least', () => {
-    expect(after([3, 0], [0, 1_000]).excess(0)).toBeCloseTo(1 - 2 * 0.01, 10);
+  it('reports no excess if the others refuse at least half as large a share', () => {
+    const { a, b } = pair();
+    record(a, { refused: 5, answered: 5 });
+    record(b, { refused: 10, answered: 10 });
+    expect(a.excess(0)).toBe(0);
   });
 
-  it('forgets refusals in a few minutes', () => {
-    const share = after([4, 0], [0, 100]);
-    expect(share.excess(0)).toBeGreaterThan(0);
-    expect(share.excess(MINUTE_MS)).toBe(0);
+  it('counts a refusal that was taken back neither for its own endpoint nor for the comparison of another one', () => {
+    const { a, b } = pair();
+    record(a, { refused: 5, answered: 5 });
+    record(b, { refused: 4, answered: 0 });
+    expect(b.excess(0)).toBeGreaterThan(0);
+    for (let n = 0; n < 4; n++) b.takeBack(0);
+    expect(b.excess(0)).toBe(0);
+    // One half against twice the least share of 1 %: the other endpoint has refused nothing.
+    expect(a.excess(0)).toBeCloseTo(0.48, 9);
   });
 
-  it('forgets refusals and answers, its own and those of others, at the same pace', () => {
-    const share = after([30, 30], [100, 900]);
-    // The ten calls that are added do not fade.
-    const others = 100 / Math.E / (1_000 / Math.E + 10);
-    expect(share.excess(MINUTE_MS)).toBeCloseTo(0.5 - 2 * others, 10);
+  it('counts new refusals in full after it has taken back one that had faded already', () => {
+    const { a } = pair();
+    const later = 600_000;
+    a.recordRefused(0);
+    a.takeBack(later);
+    for (let n = 0; n < 3; n++) a.recordRefused(later);
+    expect(a.excess(later)).toBeCloseTo(0.98, 9);
   });
 
-  it('does not count a refusal that was taken back', () => {
-    const share = after([4, 0], [0, 100]);
-    share.takeBack(0);
-    expect(share.excess(0)).toBeGreaterThan(0);
-    share.takeBack(0);
-    expect(share.excess(0)).toBe(0);
-  });
-
-  it('never counts fewer than no refusals', () => {
-    const share = after([0, 0], [0, 100]);
-    share.takeBack(0);
-    for (let n = 0; n < 3; n++) share.recordRefused(0);
-    expect(share.excess(0)).toBeGreaterThan(0);
+  it('forgets what the other endpoints refused as time passes', () => {
+    const { a, b } = pair();
+    record(a, { refused: 10, answered: 10 });
+    record(b, { refused: 5, answered: 5 });
+    expect(a.excess(0)).toBe(0);
+    expect(a.excess(60_000)).toBeGreaterThan(0.2);
   });
 });
 
 describe('RefusalCounts', () => {
-  beforeEach(() => jest.useFakeTimers({ now: 0 }));
-  afterEach(() => jest.useRealTimers());
-
-  it('do not grow if the clock goes back', () => {
+  it('lets refusals and answers fade to the same share, which is 1/e after a minute', () => {
     const counts = new RefusalCounts();
-    counts.add(2, 4, MINUTE_MS);
+    counts.add(10, 20, 60_000);
+    counts.decay(120_000);
+    expect(counts.refused).toBeCloseTo(10 / Math.E, 9);
+    expect(counts.answered).toBeCloseTo(20 / Math.E, 9);
+  });
+
+  it('lets what it holds fade before it adds something new', () => {
+    const counts = new RefusalCounts();
+    counts.add(10, 20, 60_000);
+    counts.add(1, 2, 120_000);
+    expect(counts.refused).toBeCloseTo(1 + 10 / Math.E, 9);
+    expect(counts.answered).toBeCloseTo(2 + 20 / Math.E, 9);
+  });
+
+  it('does not grow if asked about an earlier moment', () => {
+    const counts = new RefusalCounts();
+    counts.add(10, 20, 60_000);
     counts.decay(0);
-    expect([counts.refused, counts.answered]).toEqual([2, 4]);
+    expect([counts.refused, counts.answered]).toEqual([10, 20]);
   });
 });

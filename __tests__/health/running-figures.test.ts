@@ -1,4 +1,3 @@
-import { FailureRate } from '../../lib/health/failure-rate';
 import { RecentLatency } from '../../lib/health/recent-latency';
 import { answer, chatText, error, inSequence, Rig, statsOf } from '../failover/upstream';
 
@@ -23,30 +22,6 @@ describe('RecentLatency', () => {
     expect(latency.peakMs).toBe(900);
     latency.add(100, now + 1_001);
     expect(latency.peakMs).toBeCloseTo(100 + 800 * Math.exp(-0.1));
-  });
-});
-
-describe('FailureRate', () => {
-  beforeEach(() => {
-    jest.useFakeTimers({ now: 0 });
-  });
-
-  afterEach(() => {
-    jest.useRealTimers();
-  });
-
-  it('starts near zero, rises with failures and decays with time', () => {
-    const rate = new FailureRate();
-    const now = performance.now();
-    expect(rate.value(now)).toBeCloseTo(0.003);
-    rate.add(true, now);
-    expect(rate.value(now)).toBeCloseTo(0.003 + 0.12 * 0.997);
-    for (let n = 0; n < 100; n++) rate.add(true, now);
-    expect(rate.value(now)).toBeGreaterThan(0.99);
-    expect(rate.value(now)).toBeLessThanOrEqual(1);
-    expect(rate.value(now + 10_000)).toBeCloseTo(0.003 + 0.997 / Math.E, 2);
-    expect(rate.value(now + 600_000)).toBeCloseTo(0.003);
-    expect(rate.value(now - 5_000)).toBeLessThanOrEqual(1);
   });
 });
 
