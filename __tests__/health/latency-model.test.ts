@@ -166,7 +166,7 @@ describe('What a LatencyModel learns about the time without load', () => {
     expect(figuresOf(model)).toEqual(figures({ first: 1, prompt: 1, output: UP }));
   });
 
-  it('comes from an answer that was not streamed for all parts, because they cannot be told apart', () => {
+  it('comes from an answer that was not streamed for all parts, because they cannot be separated', () => {
     const model = new LatencyModel(GROWING);
     // Expected: 500 + 1,000 * 0.1 + 100 * 10.
     model.recordAnswer({}, 1_000, 100, 3_200, 0, 0);

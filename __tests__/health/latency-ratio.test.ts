@@ -101,7 +101,7 @@ describe('A LatencyRatio that was asked for', () => {
     expect(latency.ratio(0, 1_005)).toBeGreaterThan(2 * before);
   });
 
-  it('is determined anew for another number of calls in flight, after a new sample and for an earlier moment', () => {
+  it('is determined again for another number of calls in flight, after a new sample and for an earlier moment', () => {
     const changes: ((latency: LatencyRatio) => number)[] = [
       (latency) => latency.ratio(1, 1_000),
       (latency) => (latency.observe(10, 0, 1_000), latency.ratio(0, 1_000)),
