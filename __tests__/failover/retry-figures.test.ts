@@ -6,8 +6,8 @@ import {
   type RetryOption,
 } from '../../lib/failover/retry-plan';
 import type { FailureDetail } from '../../lib/failure/detail';
+import { option, RETRY } from './retry-options';
 
-const RETRY = { maxAttempts: 5, budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 250, maxDelayMs: 8_000 };
 const DEADLINE_AT = 60_000;
 
 type Failure = readonly [at: number, endpoint: string, kind: FailureDetail['class'], retryAfterMs?: number];
@@ -30,15 +30,6 @@ function historyOf(
   }
   return history;
 }
-
-const option = (name: string, more: Partial<RetryOption> = {}): RetryOption => ({
-  name,
-  startAt: 0,
-  isBusy: false,
-  serviceMs: 0,
-  isFailing: false,
-  ...more,
-});
 
 function decide(
   options: readonly RetryOption[],

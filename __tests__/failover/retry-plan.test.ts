@@ -9,17 +9,8 @@ import {
 } from '../../lib/failover/retry-plan';
 import type { FailureDetail } from '../../lib/failure/detail';
 import { ruleFor } from '../../lib/failure/detail';
+import { option, RETRY } from './retry-options';
 
-const RETRY = { maxAttempts: 5, budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 250, maxDelayMs: 8_000 };
-
-const option = (name: string, more: Partial<RetryOption> = {}): RetryOption => ({
-  name,
-  startAt: 0,
-  isBusy: false,
-  serviceMs: 0,
-  isFailing: false,
-  ...more,
-});
 const failure = (kind: FailureDetail['class'], more: Partial<FailureDetail> = {}): FailureDetail => ({
   class: kind,
   message: '',

@@ -1,7 +1,14 @@
 import type { ChatCompletionChunk } from '../call/answer';
 import { isObject } from '../util/is-object';
 import { AnswerProgress } from './answer-progress';
-import { type ChatEvent, isChunk, ParsedChatEvent, withDeltas } from './chat-event';
+import {
+  type ChatEvent,
+  type ChunkIdentity,
+  identityOf,
+  isChunk,
+  ParsedChatEvent,
+  withDeltas,
+} from './chat-event';
 import { readEventJson, skipUnreadable } from './event-json';
 import { TemplateCache } from './fast-path/template-cache';
 import { FrameReader } from './sse/frame-reader';
@@ -88,7 +95,7 @@ class ChatEventReader implements ChatEvents {
   readonly #templates = new TemplateCache();
   #state: ReaderState = { kind: 'idle' };
   /** The identity of the last parsed chunk. The chunk itself is not held while the stream waits for the next. */
-  #identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'> | undefined;
+  #identity: ChunkIdentity | undefined;
 
   constructor(frames: FrameReader, progress: AnswerProgress, options: ReadChatEventsOptions) {
     this.#frames = frames;
@@ -176,7 +183,7 @@ class ChatEventReader implements ChatEvents {
     const isUnchanged = chunk === value;
     const event = new ParsedChatEvent(chunk, this.#options.hideUsage, isUnchanged ? frame : undefined);
     this.#progress.add(event);
-    this.#identity = { id: chunk.id, created: chunk.created, model: chunk.model };
+    this.#identity = identityOf(chunk);
     if (event.usage) this.#frames.restartGrace();
     else if (isUnchanged) this.#templates.learn(frame, event);
     return event;

@@ -160,3 +160,10 @@ function functionText(called: unknown): string {
 function stringOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
+
+/** What all chunks of one answer have in common. */
+export type ChunkIdentity = Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
+
+export function identityOf({ id, created, model }: ChatCompletionChunk): ChunkIdentity {
+  return { id, created, model };
+}

@@ -1,12 +1,12 @@
-import type { ChatCompletionChunk, Usage } from '../call/answer';
-import { type ChatEvent, ParsedChatEvent } from './chat-event';
+import type { Usage } from '../call/answer';
+import { type ChatEvent, type ChunkIdentity, ParsedChatEvent } from './chat-event';
 import { addUsage } from './usage';
 
 export interface ContinuedEventsOptions {
   /** The text that the reader has received and that the upstream was asked to continue. */
   readonly text: string;
   /** The id, time and model of the answer that the reader receives. */
-  readonly identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
+  readonly identity: ChunkIdentity;
   /** The usage of the earlier parts of the answer. */
   readonly priorUsage: Usage;
   /** Called if the upstream starts the answer over instead: its events then follow unchanged. May throw. */

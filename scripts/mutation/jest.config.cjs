@@ -10,7 +10,7 @@ module.exports = {
   rootDir: '../..',
   testEnvironment: require.resolve('@stryker-mutator/jest-runner/jest-env/node'),
   setupFilesAfterEnv: [],
-  // A mutant that keeps a promise from settling fails its test then. No test takes two seconds without a mutant.
+  // A mutant that keeps a promise from settling fails its test after this time.
   testTimeout: 15_000,
   testSequencer: require.resolve('./shortest-first.cjs'),
   // These take seconds each, and every mutant that survives would run them.

@@ -1,6 +1,5 @@
-import type { ChatCompletionChunk, Usage } from '../../call/answer';
-import type { StreamedAnswer } from '../../http/exchange';
-import type { ChatEvent } from '../../stream/chat-event';
+import type { Usage } from '../../call/answer';
+import { type ChatEvent, type ChunkIdentity, identityOf } from '../../stream/chat-event';
 import type { UsageMeter } from '../../stream/usage-meter';
 import type { StreamResult } from '../call-result';
 
@@ -15,22 +14,22 @@ export interface AnswerPart {
    * The usage of the earlier parts of the same answer, and the id, time and model of its chunks; undefined for the
    * first part.
    */
-  readonly prior: { readonly usage: Usage; readonly identity: AnswerIdentity } | undefined;
+  readonly prior: { readonly usage: Usage; readonly identity: ChunkIdentity } | undefined;
 }
 
 /** What is kept of a result while its events are read: not the first ones, with the chunk that they arrived in. */
 interface ServedStream extends Pick<StreamResult, 'slot' | 'state'> {
   /** Undefined if no endpoint may continue the answer. */
-  readonly identity: AnswerIdentity | undefined;
+  readonly identity: ChunkIdentity | undefined;
   /** Closes the upstream's socket at once. */
   readonly close: () => void;
 }
 
-export type AnswerIdentity = Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
-
 /** @param mayContinue Whether another endpoint may continue the answer. */
 export function servedStream({ sent, slot, state }: StreamResult, mayContinue: boolean): ServedStream {
-  return { slot, state, identity: mayContinue ? identityOf(sent) : undefined, close: sent.abort };
+  // From the last of the first events, because Azure's first chunk, with the content filter's results, has no id.
+  const identity = mayContinue ? identityOf((sent.first.at(-1) as ChatEvent).chunk) : undefined;
+  return { slot, state, identity, close: sent.abort };
 }
 
 export async function* eventsOf({ sent }: StreamResult): AsyncGenerator<ChatEvent, undefined> {
@@ -46,13 +45,4 @@ export async function* metered(
     meter.add(event);
     yield event;
   }
-}
-
-/**
- * The identity of an answer's chunks, from the last of its first events, because Azure's first chunk, with the content
- * filter's results, has no id.
- */
-function identityOf(sent: StreamedAnswer): AnswerIdentity {
-  const { id, created, model } = (sent.first.at(-1) as ChatEvent).chunk;
-  return { id, created, model };
 }

@@ -5,13 +5,14 @@ import type { Endpoint } from '../../endpoint/endpoint';
 import { AiBalancerError } from '../../errors';
 import { UpstreamFailure } from '../../http/upstream-failure';
 import type { AttemptReport } from '../../route-report';
+import type { ChunkIdentity } from '../../stream/chat-event';
 import type { ChatEvents, EventResult } from '../../stream/chat-event-reader';
 import { continuedEvents } from '../../stream/continued-events';
 import { addUsage } from '../../stream/usage';
 import type { UsageMeter } from '../../stream/usage-meter';
 import { abortedError, deadlineError, streamBrokenError } from '../call-errors';
 import type { StreamResult } from '../call-result';
-import { type AnswerIdentity, type AnswerPart, eventsOf, metered, servedStream } from './answer-part';
+import { type AnswerPart, eventsOf, metered, servedStream } from './answer-part';
 import { ReaderTimeout } from './reader-timeout';
 import { type EventSource, SequentialEvents } from './sequential-events';
 import type { StreamRecovery } from './stream-recovery';
@@ -54,12 +55,7 @@ export class StreamSession implements EventSource {
     this.#parts = parts;
     const meter = parts.newMeter(call);
     for (const event of result.sent.first) meter.add(event);
-    this.#part = {
-      result: servedStream(result, !this.#parts.recovery.isOff),
-      meter,
-      shown: meter,
-      prior: undefined,
-    };
+    this.#part = this.#partOf(result, meter);
     this.#events = result.sent.rest;
     const { readerStallMs } = result.slot.endpoint.settings.timeouts;
     this.#readerTimeout = new ReaderTimeout(readerStallMs, (error) => {
@@ -193,12 +189,7 @@ export class StreamSession implements EventSource {
     const used = this.#usage();
     const { endpoint } = this.#part.result.slot;
     const meter = this.#parts.newMeter(result.state.call);
-    this.#part = {
-      result: servedStream(result, !this.#parts.recovery.isOff),
-      meter,
-      shown: meter,
-      prior: undefined,
-    };
+    this.#part = this.#partOf(result, meter);
     this.#events = eventsOf(result);
     this.#notifyRestart(used, endpoint);
   }
@@ -207,7 +198,7 @@ export class StreamSession implements EventSource {
     const { shown, prior, result: broken } = this.#part;
     const usage = this.#usage();
     // There is one, because recovery is on.
-    const identity = (prior ?? broken).identity as AnswerIdentity;
+    const identity = (prior ?? broken).identity as ChunkIdentity;
     const meter = this.#parts.newMeter(result.state.call);
     this.#events = continuedEvents(metered(result, meter), {
       text: shown.text,
@@ -219,12 +210,12 @@ export class StreamSession implements EventSource {
         this.#notifyRestart(usage, broken.slot.endpoint);
       },
     });
-    this.#part = {
-      result: servedStream(result, !this.#parts.recovery.isOff),
-      meter,
-      shown,
-      prior: { usage, identity },
-    };
+    this.#part = { ...this.#partOf(result, meter), shown, prior: { usage, identity } };
+  }
+
+  #partOf(result: StreamResult, meter: UsageMeter): AnswerPart {
+    const mayContinue = !this.#parts.recovery.isOff;
+    return { result: servedStream(result, mayContinue), meter, shown: meter, prior: undefined };
   }
 
   /** Records what the reader has received from this endpoint as wasted, and notifies the reader of the restart. */
