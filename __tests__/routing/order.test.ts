@@ -175,6 +175,16 @@ describe('A later tier', () => {
     expect(route.waitMs).toBeGreaterThan(20);
   });
 
+  it('is used if the quota of the earlier endpoint refills within 250 ms, but for a call that waits already', async () => {
+    const { balancer, upstream } = await rig.start(
+      { first: answer(), second: answer() },
+      { ...fast, each: each({ rpm: 600, burstSeconds: 0.102 }) },
+    );
+    const calls = await Promise.all(Array.from({ length: 12 }, () => chatText(balancer, false)));
+    expect(upstream.count('second')).toBeGreaterThanOrEqual(6);
+    for (const { route } of calls) expect(route.waitMs).toBeLessThan(1_000);
+  });
+
   it('is used if the earlier endpoint has maxConcurrent calls in flight', async () => {
     const { balancer, upstream } = await rig.start(
       { first: silence, second: answer() },

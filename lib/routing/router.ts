@@ -79,9 +79,13 @@ export class Router {
         const picked = this.#choose(plan, free, firstBlocked, options, trace);
         if (picked) return picked;
       }
-      // Only a short wait for a quota or cooldown is a reason not to use a fallback. A quota held for other calls or a
-      // probe, which may fail, is not.
-      if (trace.quotaWaitMs <= FALLBACK_DELAY_MS) break;
+      // Only a short wait for a quota or cooldown is a reason not to use a fallback. A quota held for other calls, for
+      // which this one waits longer than the quota alone says, or a probe, which may fail, is not.
+      const { quotaWait } = trace;
+      if (quotaWait && quotaWait.obstacle.waitMs <= FALLBACK_DELAY_MS) {
+        const isHeld = quotaWait.obstacle.kind === 'quota' && options.isHeld?.(quotaWait.option.endpoint.quota);
+        if (isHeld !== true) break;
+      }
     }
     return trace.noneAvailable();
   }

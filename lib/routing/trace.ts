@@ -47,8 +47,8 @@ export class Trace {
   hasProbedBeside = false;
   /** Of the obstacles worth waiting for, the one that ends first. */
   #soonest: Blocked | undefined;
-  /** Shortest wait for a quota or the end of a cooldown, in milliseconds; Infinity if none ends before the deadline. */
-  quotaWaitMs = Infinity;
+  /** Shortest wait for a quota or the end of a cooldown; undefined if none ends before the deadline. */
+  quotaWait: Blocked | undefined;
 
   /** @param isSample Whether only the sample of the plan is considered. */
   constructor(plan: Plan, strategy: Strategy, now: number, isSample: boolean) {
@@ -76,7 +76,8 @@ export class Trace {
     if (kind === 'quota' || kind === 'slow') this.#isFull = true;
     if (waitMs >= this.#remainingMs || !TIMED.has(kind)) return;
     if (waitMs < (this.#soonest?.obstacle.waitMs ?? Infinity)) this.#soonest = entry;
-    if (kind === 'quota' || kind === 'cooldown') this.quotaWaitMs = Math.min(this.quotaWaitMs, waitMs);
+    const isShorter = waitMs < (this.quotaWait?.obstacle.waitMs ?? Infinity);
+    if (isShorter && (kind === 'quota' || kind === 'cooldown')) this.quotaWait = entry;
   }
 
   /** Blocked endpoints of the current stage and the earlier ones. */
