@@ -83,7 +83,8 @@ export class Router {
       // which this one waits longer than the quota alone says, or a probe, which may fail, is not.
       const { quotaWait } = trace;
       if (quotaWait && quotaWait.obstacle.waitMs <= FALLBACK_DELAY_MS) {
-        const isHeld = quotaWait.obstacle.kind === 'quota' && options.isHeld?.(quotaWait.option.endpoint.quota);
+        const isHeld =
+          quotaWait.obstacle.kind === 'quota' && options.isHeld?.(quotaWait.option.endpoint.quota);
         if (isHeld !== true) break;
       }
     }

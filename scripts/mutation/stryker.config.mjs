@@ -14,7 +14,7 @@ export default {
   // Messages are checked where they matter; a mutant of every word of them says nothing.
   mutator: { excludedMutations: ['StringLiteral'] },
   ignoreStatic: true,
-  reporters: ['clear-text', 'json'],
+  reporters: ['clear-text', 'progress-append-only', 'json'],
   jsonReporter: { fileName: 'coverage/mutation.json' },
   // A busy machine must not make a mutant look as if it were noticed.
   timeoutMS: 10_000,
