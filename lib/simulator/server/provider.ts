@@ -201,10 +201,10 @@ export class SimulatedProvider {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse): void {
-    const path = (req.url ?? '/').split('?', 1)[0] ?? '/';
+    const [path = '/', query = ''] = (req.url ?? '/').split('?', 2);
     const served = isControl(path)
       ? handleControl(req, res, path, this.#faults, () => this.stats())
-      : this.#api.handle(req, res, path);
+      : this.#api.handle(req, res, path, query);
     served.catch(() => res.destroy());
   }
 }
