@@ -1,4 +1,7 @@
+import { anthropicFormat } from './anthropic';
+import { azureFormat } from './azure';
 import type { Format } from './format';
+import { geminiFormat } from './gemini';
 import { openaiFormat } from './openai';
 
 /** What a request asks for. */
@@ -18,10 +21,42 @@ const ROUTES: readonly Row[] = [
   ['POST', /^\/v1\/chat\/completions$/, 'chat', openaiFormat],
   ['POST', /^\/v1\/embeddings$/, 'embeddings', openaiFormat],
   ['GET', /^\/v1\/models(?:\/(?<model>.*))?$/, 'models', openaiFormat],
+  ['POST', /^\/v1\/messages$/, 'chat', anthropicFormat],
+  ['POST', /^\/openai\/v1\/chat\/completions$/, 'chat', azureFormat],
+  ['POST', /^\/openai\/v1\/embeddings$/, 'embeddings', azureFormat],
+  ['GET', /^\/openai\/v1\/models(?:\/(?<model>.*))?$/, 'models', azureFormat],
+  ['POST', /^\/openai\/deployments\/(?<model>[^/]+)\/chat\/completions$/, 'chat', azureFormat], // terms-ok: Azure's path
+  ['POST', /^\/openai\/deployments\/(?<model>[^/]+)\/embeddings$/, 'embeddings', azureFormat], // terms-ok: Azure's path
+  [
+    'POST',
+    /^\/v1(?:beta|alpha)?\/(?:models\/)?(?<model>[^:]+):(?<method>generateContent|streamGenerateContent)$/,
+    'chat',
+    geminiFormat,
+  ],
+  [
+    'POST',
+    /^\/v1(?:beta|alpha)?\/(?:models\/)?(?<model>[^:]+):(?<method>embedContent|batchEmbedContents)$/,
+    'embeddings',
+    geminiFormat,
+  ],
 ];
 
-/** The route of a request. At any other path, the error has the format of the API whose paths begin like it. */
-export function routeOf(method: string, path: string): Route {
+/** The format of the error at paths where nothing is served. */
+const OTHER_PATHS: readonly (readonly [RegExp, Format])[] = [
+  [/^\/v1\/messages/, anthropicFormat],
+  [/^\/openai\//, azureFormat],
+  [/^\/v1(?:beta|alpha)\/|^\/v1\/(?:tunedM|m)odels\/[^:]+:/, geminiFormat],
+];
+
+/** The clients of most APIs append a path that begins like this to their base URL. */
+const BELOW_URL = /^\/v1(?=\/(?:v1|v1beta|v1alpha|openai)\/)/;
+
+/**
+ * The route of a request. The `/v1` of a provider's `url` may stand before the path, so that `url` is a base URL for
+ * every client.
+ */
+export function routeOf(method: string, requestedPath: string): Route {
+  const path = requestedPath.replace(BELOW_URL, '');
   for (const [wanted, pattern, operation, format] of ROUTES) {
     const groups = wanted === method ? pattern.exec(path) : null;
     if (!groups) continue;
@@ -33,7 +68,8 @@ export function routeOf(method: string, path: string): Route {
       ...(name !== undefined && { method: name }),
     };
   }
-  return { format: openaiFormat, operation: undefined };
+  const [, format = openaiFormat] = OTHER_PATHS.find(([pattern]) => pattern.test(path)) ?? [];
+  return { format, operation: undefined };
 }
 
 function decoded(text: string): string {

@@ -13,6 +13,7 @@ const SERVER_ERROR: ApiError = {
   message: 'The server had an error processing your request.',
   type: 'server_error',
   code: null,
+  reason: 'server_error',
 };
 const HTML = '<!DOCTYPE html><html><body><h1>Sorry, we are having a moment.</h1></body></html>\n';
 
