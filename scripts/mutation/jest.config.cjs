@@ -14,7 +14,7 @@ module.exports = {
   testTimeout: 15_000,
   testSequencer: require.resolve('./shortest-first.cjs'),
   // These take seconds each, and every mutant that survives would run them.
-  testPathIgnorePatterns: ['health/evidence', 'queue/recovery', 'quota/lies.invariants'],
+  testPathIgnorePatterns: ['failure/arbitrary-input', 'health/evidence', 'queue/recovery', 'quota/lies.invariants'],
   testMatch: TESTS.split(',').flatMap((path) => [
     `<rootDir>/__tests__/${path}/**/*.test.ts`,
     `<rootDir>/__tests__/${path}.test.ts`,
