@@ -11,7 +11,7 @@ module.exports = {
   testEnvironment: require.resolve('@stryker-mutator/jest-runner/jest-env/node'),
   setupFilesAfterEnv: [],
   // A mutant that keeps a promise from settling fails its test after this time.
-  testTimeout: 15_000,
+  testTimeout: 5_000,
   testSequencer: require.resolve('./shortest-first.cjs'),
   // These take seconds each, and every mutant that survives would run them.
   testPathIgnorePatterns: ['failure/arbitrary-input', 'health/evidence', 'queue/recovery', 'quota/lies.invariants'],

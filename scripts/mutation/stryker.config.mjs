@@ -19,8 +19,8 @@ export default {
   reporters: ['clear-text', 'progress-append-only', 'json'],
   jsonReporter: { fileName: 'coverage/mutation.json' },
   // A busy machine must not make a mutant look as if it were noticed.
-  timeoutMS: 10_000,
-  timeoutFactor: 4,
+  timeoutMS: 6_000,
+  timeoutFactor: 3,
   tempDirName: 'coverage/mutation',
   thresholds: { break: 85 },
 };
