@@ -9,7 +9,8 @@ export default {
   mutate: [...FOLDERS.map((folder) => `lib/${folder}/**/*.ts`), 'lib/failover/retry-plan.ts'],
   testRunner: 'jest',
   plugins: [fileURLToPath(new URL(RUNNER, import.meta.url))],
-  jest: { configFile: 'scripts/mutation/jest.config.cjs' },
+  // Tests that import the package by its name are not found as related to a file.
+  jest: { configFile: 'scripts/mutation/jest.config.cjs', enableFindRelatedTests: false },
   coverageAnalysis: 'perTest',
   // Every file that Jest runs leaves an AsyncLocalStorage in the process, which slows down each promise after it.
   maxTestRunnerReuse: 25,
