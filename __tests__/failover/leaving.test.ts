@@ -1,4 +1,4 @@
-import type { Balancer } from 'express-ai-balancer';
+import type { AiBalancerError, Balancer } from 'express-ai-balancer';
 import {
   answer,
   BODY,
@@ -188,6 +188,8 @@ describe("The caller's own deadline", () => {
         expect((failed as Error).message).toMatch(
           /^deadline exceeded \(150 ms\): one attempt at endpoint 'a' for \d+ ms$/,
         );
+        const { message } = (failed as AiBalancerError).toBody().error;
+        expect(message).toBe('deadline exceeded (150 ms)');
       }
       expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
     },

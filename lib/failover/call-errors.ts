@@ -81,8 +81,10 @@ export function deadlineError(recorder: RouteRecorder, partialText?: string): Ai
     parts.push(`${number} at endpoint '${last.endpoint}' for ${milliseconds(last.ms)}`);
   }
   const spent = parts.length > 0 ? `: ${parts.join(', ')}` : '';
-  const message = `deadline exceeded (${milliseconds(deadlineMs)})${spent}`;
-  return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true, partialText });
+  // Names of endpoints are not for clients.
+  const publicMessage = `deadline exceeded (${milliseconds(deadlineMs)})`;
+  const options = { status: 504, retryable: true, partialText, publicMessage };
+  return errorWithRoute('ERR_AI_DEADLINE', `${publicMessage}${spent}`, recorder, options);
 }
 
 /** The error when a stream broke off after its first content and could not be recovered. */

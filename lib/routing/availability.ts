@@ -133,7 +133,7 @@ function budgetObstacle(plan: Plan, endpoint: Endpoint, options: AvailabilityOpt
   if (room.kind === 'unconfirmed')
     return obstacle(
       'budget',
-      `budget: the store of ${what} is unreachable, and this process's share is spent`,
+      `budget: the store of ${what} is unreachable, and this process may spend no more without it`,
       room.waitMs,
     );
   const rest = allowsCheapest ? ', and a cheaper endpoint can serve the call' : '';
