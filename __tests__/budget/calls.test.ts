@@ -112,6 +112,24 @@ describe('A budget over all calls', () => {
     await balancer.chat(body());
   });
 
+  it('says that too little is left, not that it is spent, if a smaller call would be served', async () => {
+    const upstream = await provider();
+    const lines: string[] = [];
+    const warn = (_fields: object, message: string) => void lines.push(message);
+    const logger = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
+    const balancer = start([endpointAt(upstream, { price: PRICE })], {
+      budgets: { usdPerDay: 0.011 },
+      logger,
+    });
+    await balancer.chat(body());
+    const error = await refusal(balancer.chat(body()));
+    expect(error.message).toContain('usdPerDay of $0.011 in all has less left than this call may cost');
+    expect(lines.filter((line) => line.startsWith('the budget'))).toEqual([
+      'the budget usdPerDay in all is at 80 %: $0.01 of $0.011',
+      'the budget usdPerDay in all has too little left for a call: $0.01 of $0.011',
+    ]);
+  });
+
   it('with a rolling window refuses calls with the time until enough of it is available again', async () => {
     fakeDate(NOW);
     const upstream = await provider();

@@ -153,6 +153,32 @@ describe('A shared budget whose store is unreachable', () => {
   });
 });
 
+describe('A shared budget whose store fails after it has leased a part', () => {
+  it.each([
+    ['open', { kind: 'free' }],
+    ['closed', { kind: 'unconfirmed', waitMs: expect.any(Number) as number }],
+    ['local-share', { kind: 'free' }],
+  ] as const)('with onOutage %s has room for a call within the lease: %j', async (mode, room) => {
+    const store = new MemoryStore();
+    const spendLimit = new SharedSpendLimit({
+      counter: storeCounter(store, 'budget', HOUR_MS),
+      window: createWindow('hour', { timeZone: 'UTC', window: 'calendar' }),
+      limit: 100,
+      onOutage: () => mode,
+      onChange: () => undefined,
+    });
+    await jest.advanceTimersByTimeAsync(10);
+    expect(spendLimit.room(1)).toEqual({ kind: 'free' });
+    store.mode = 'down';
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(spendLimit.room(1)).toEqual(room);
+    store.mode = 'up';
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(spendLimit.room(1)).toEqual({ kind: 'free' });
+    await spendLimit.close();
+  });
+});
+
 describe('The budget that delays a call', () => {
   const PRICE = { input: 1, output: 1 };
   const CALL = { promptTokens: 1_000, expectedOutputTokens: 10, context: {} } as unknown as Call;

@@ -225,6 +225,28 @@ it('express-ai-balancer serve: workers without Redis have equal shares of every 
   expect(shareOf(shared, 4)).toBe(shared);
 });
 
+it('express-ai-balancer serve: workers have equal shares of what a shadow may spend and send at once', () => {
+  const shadow = { model: 'n', share: 0.1, usdPerDay: 2, maxConcurrent: 4 };
+  const endpoints = [{ name: 'a', model: 'm' }];
+  expect(shareOf({ endpoints, shadow }, 2).shadow).toEqual({ ...shadow, usdPerDay: 1, maxConcurrent: 2 });
+});
+
+it('express-ai-balancer serve: workers whose budgets are in a store divide their other limits only', () => {
+  const store = { update: () => Promise.resolve() };
+  const config = {
+    endpoints: [{ name: 'a', model: 'm', rpm: 60, usdPerHour: 3 }],
+    quotaGroups: { g: { rpm: 10, usdPerDay: 8 } },
+    budgets: { usdPerDay: 10, perTenant: { usdPerDay: 1 }, store },
+    shadow: { model: 'n', share: 0.1, usdPerDay: 2, maxConcurrent: 4 },
+  };
+  expect(shareOf(config, 2)).toEqual({
+    endpoints: [{ name: 'a', model: 'm', rpm: 30, usdPerHour: 3 }],
+    quotaGroups: { g: { rpm: 5, usdPerDay: 8 } },
+    budgets: config.budgets,
+    shadow: { ...config.shadow, maxConcurrent: 2 },
+  });
+});
+
 it('express-ai-balancer serve: workers without Redis have equal shares of every budget, including those of tenants', () => {
   const perTenant = { usdPerDay: 4, usdPerMonth: (tenant: string) => (tenant === 'free' ? 2 : undefined) };
   const share = shareOf({ endpoints: [], budgets: { usdPerHour: 8, perTenant } }, 4);

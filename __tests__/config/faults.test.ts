@@ -1,3 +1,4 @@
+import { openai } from '../../lib/provider/presets';
 import { configWith, endpointWith, faultsOf } from './endpoints-of';
 
 const POSITIVE = 'a finite number above 0';
@@ -22,6 +23,13 @@ describe('resolveConfig() with an invalid configuration', () => {
       expect.stringMatching(/^strategy: expected 'adaptive', .*, got "fastest"$/),
       'queue.maxSize: expected a whole number of at least 0, got 1.5',
       'endpoints[1].name: expected a name that endpoints[0] does not have, got "a"',
+    ]);
+  });
+
+  it('names the option that tells the keys of one preset apart', () => {
+    const key = (apiKey: string) => openai({ apiKey, models: ['gpt-4o'] });
+    expect(faultsOf({ endpoints: [...key('first'), ...key('second')] })).toEqual([
+      'endpoints[1].name: expected a name that endpoints[0] does not have; give each key of a preset its own namePrefix, got "openai-gpt-4o"',
     ]);
   });
 

@@ -53,6 +53,9 @@ describe('The time limit of an attempt', () => {
     const from = performance.now();
     await expect(chatText(balancer, true, { timeoutMs: 2_500 })).rejects.toMatchObject({
       code: 'ERR_AI_DEADLINE',
+      message: expect.stringMatching(
+        /^deadline exceeded \(2,500 ms\): 2 attempts, the last at endpoint 'b' for [\d,]+ ms$/,
+      ) as string,
       attempts: [
         { endpoint: 'a', class: 'timeout' },
         { endpoint: 'b', class: 'timeout' },

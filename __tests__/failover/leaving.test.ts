@@ -1,4 +1,4 @@
-import type { Balancer } from 'express-ai-balancer';
+import type { AiBalancerError, Balancer } from 'express-ai-balancer';
 import {
   answer,
   BODY,
@@ -185,6 +185,11 @@ describe("The caller's own deadline", () => {
       for (let n = 0; n < 4; n++) {
         const failed = await rejection(chatText(balancer, stream, { timeoutMs: 150 }));
         expect(failed).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
+        expect((failed as Error).message).toMatch(
+          /^deadline exceeded \(150 ms\): one attempt at endpoint 'a' for \d+ ms$/,
+        );
+        const { message } = (failed as AiBalancerError).toBody().error;
+        expect(message).toBe('deadline exceeded (150 ms)');
       }
       expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
     },

@@ -7,7 +7,7 @@ import { numberPairs, redisErrorReason } from '../../lib/util/redis';
 import { MAX_TIMER_MS, settlesWithin, startTimer, within } from '../../lib/util/timers';
 
 describe('didYouMean', () => {
-  const KNOWN = ['baseURL', 'apiKey', 'timeouts', 'tpm'];
+  const KNOWN = ['baseURL', 'apiKey', 'timeouts', 'tpm', 'retry'];
 
   it.each([
     ['base_url', 'baseURL'],
@@ -15,6 +15,7 @@ describe('didYouMean', () => {
     ['apiKye', 'apiKey'],
     ['timeout', 'timeouts'],
     ['tmp', 'tpm'],
+    ['retries', 'retry'],
     ['headers', undefined],
     ['', undefined],
     ['apiKey'.padEnd(65, 'y'), undefined],
@@ -24,7 +25,7 @@ describe('didYouMean', () => {
 
   it('describes what was expected', () => {
     expect(knownOption('apikey', KNOWN)).toBe("a known option (did you mean 'apiKey'?)");
-    expect(knownOption('nothing', KNOWN)).toBe('one of baseURL, apiKey, timeouts, tpm');
+    expect(knownOption('nothing', KNOWN)).toBe('one of baseURL, apiKey, timeouts, tpm, retry');
   });
 });
 

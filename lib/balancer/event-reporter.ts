@@ -123,8 +123,10 @@ export class EventReporter {
     this.#emit('budget', event);
     const { change, scope, name, limit, limitUsd, spentUsd } = event;
     const whose = scope === 'total' ? 'in all' : `of the ${scope} '${name}'`;
-    const state = change === 'near' ? 'at 80 %' : 'spent';
-    const message = `the budget ${limit} ${whose} is ${state}: $${spentUsd.toFixed(2)} of $${limitUsd}`;
+    const reached = spentUsd < limitUsd ? 'has too little left for a call' : 'is spent';
+    const state = change === 'near' ? 'is at 80 %' : reached;
+    const spent = spentUsd.toFixed(spentUsd < 0.01 ? 6 : 2);
+    const message = `the budget ${limit} ${whose} ${state}: $${spent} of $${limitUsd}`;
     // Not a warning: in normal operation, thousands of tenants may reach their budgets every day.
     if (scope === 'tenant') this.#log.write('info', event, message);
     else this.#log.warn(`budget ${change} ${scope} ${name} ${limit}`, event, message);

@@ -42,8 +42,10 @@ export interface BudgetLimit {
 /** The limit of a budget that refuses an amount. */
 export interface Shortage {
   readonly room: Exclude<Room, { readonly kind: 'free' }>;
-  /** Description of the limit, such as `usdPerDay of $5 for group 'eu'`. */
+  /** Description of the limit, such as `usdPerDay of $5 of group 'eu'`. */
   readonly what: string;
+  /** Whether all of the limit is spent; if not, too little is left for the amount. */
+  readonly isAllSpent: boolean;
 }
 
 /** The limits in US dollars of all calls, or of those of a quota group, an endpoint, a tenant or a shadow. */
@@ -78,7 +80,13 @@ export class Budget {
       if (room.kind === 'spent' && shareOf(limit.spendLimit) >= NEAR_SHARE) this.#setLevel(limit, 2);
       if (!worst || waitOf(room) > waitOf(worst.room)) worst = { limit, room };
     }
-    return worst && { room: worst.room, what: this.#describe(worst.limit) };
+    return (
+      worst && {
+        room: worst.room,
+        what: this.#describe(worst.limit),
+        isAllSpent: shareOf(worst.limit.spendLimit) >= 1,
+      }
+    );
   }
 
   take(units: number, isForced: boolean): readonly (readonly [SpendLimit, Held])[] {

@@ -48,7 +48,7 @@ interface Known {
 /**
  * A limit that many processes share. A process spends only from its lease, which the store has already counted, so all
  * processes together stay within the limit even if the store fails: while it is unreachable, each process continues
- * with its lease. Only costs beyond an attempt's estimate can exceed the limit.
+ * with its lease, or waits (`onOutage`). Only costs beyond an attempt's estimate can exceed the limit.
  */
 export class SharedSpendLimit implements SpendLimit {
   limit: number;
@@ -82,8 +82,7 @@ export class SharedSpendLimit implements SpendLimit {
 
   room(units: number): Room {
     const now = this.#roll();
-    const isLeased = this.#held - this.#reserved >= units;
-    if (isLeased && this.#requests.isEmpty) return FREE;
+    if (this.#mayUseLease(units) && this.#requests.isEmpty) return FREE;
     const spent = this.#spent(now);
     const missing = spent + units - this.limit;
     if (missing > 0 && this.#known)
@@ -100,11 +99,10 @@ export class SharedSpendLimit implements SpendLimit {
   take(units: number, isForced = false): Held {
     const bucket = this.#parts.window.bucketAt(this.#roll());
     this.#largest = Math.max(units, this.#largest);
-    const isLeased = this.#held - this.#reserved >= units;
     if (
       isForced ||
       (this.#isDown && this.#parts.onOutage() === 'open') ||
-      (isLeased && this.#requests.isEmpty)
+      (this.#mayUseLease(units) && this.#requests.isEmpty)
     ) {
       this.#reserve(units);
       if (this.#held - this.#reserved < this.#target / 2) this.#schedule(FLUSH_MS);
@@ -159,6 +157,11 @@ export class SharedSpendLimit implements SpendLimit {
     if (mode === 'open') return FREE;
     if (mode === 'closed') return { kind: 'unconfirmed', waitMs: OUTAGE_RETRY_MS };
     return this.#held >= units ? RESERVED : { kind: 'unconfirmed', waitMs: OUTAGE_RETRY_MS };
+  }
+
+  /** Whether the lease has room for the units, and may be used. */
+  #mayUseLease(units: number): boolean {
+    return this.#held - this.#reserved >= units && !(this.#isDown && this.#parts.onOutage() === 'closed');
   }
 
   #reserve(units: number): void {
@@ -279,7 +282,7 @@ export class SharedSpendLimit implements SpendLimit {
     this.#isUnreachable = true;
     for (const request of this.#requests.drain()) {
       const isOpen = this.#parts.onOutage() === 'open';
-      const isGranted = isOpen || this.#held - this.#reserved >= request.units;
+      const isGranted = isOpen || this.#mayUseLease(request.units);
       if (isGranted) this.#reserve(request.units);
       request.decide(isGranted);
     }

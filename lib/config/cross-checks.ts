@@ -66,11 +66,15 @@ function readEndpoint(value: unknown, index: number): PartialEndpoint {
 
 function checkNames(endpoints: readonly PartialEndpoint[], report: Report): void {
   const first = new Map<string, number>();
-  endpoints.forEach(({ name, path }, index) => {
+  endpoints.forEach(({ name, path, provider = DEFAULTS.endpoint.provider, model }, index) => {
     if (name === undefined) return;
     const earlier = first.get(name);
-    if (earlier === undefined) first.set(name, index);
-    else report([...path, 'name'], `a name that endpoints[${earlier}] does not have`);
+    if (earlier === undefined) {
+      first.set(name, index);
+      return;
+    }
+    const hint = name === `${provider}-${model}` ? '; give each key of a preset its own namePrefix' : '';
+    report([...path, 'name'], `a name that endpoints[${earlier}] does not have${hint}`);
   });
 }
 

@@ -72,8 +72,19 @@ export function budgetError(
 
 /** @param partialText What a stream had sent before the deadline. */
 export function deadlineError(recorder: RouteRecorder, partialText?: string): AiBalancerError {
-  const message = `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`;
-  return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true, partialText });
+  const { attempts, waitMs, deadlineMs } = recorder;
+  const last = attempts.at(-1);
+  const parts: string[] = [];
+  if (Math.round(waitMs) > 0) parts.push(`${milliseconds(waitMs)} in the wait queue`);
+  if (last) {
+    const number = attempts.length === 1 ? 'one attempt' : `${attempts.length} attempts, the last`;
+    parts.push(`${number} at endpoint '${last.endpoint}' for ${milliseconds(last.ms)}`);
+  }
+  const spent = parts.length > 0 ? `: ${parts.join(', ')}` : '';
+  // Names of endpoints are not for clients.
+  const publicMessage = `deadline exceeded (${milliseconds(deadlineMs)})`;
+  const options = { status: 504, retryable: true, partialText, publicMessage };
+  return errorWithRoute('ERR_AI_DEADLINE', `${publicMessage}${spent}`, recorder, options);
 }
 
 /** The error when a stream broke off after its first content and could not be recovered. */
@@ -118,4 +129,8 @@ function errorWithRoute(
 ): AiBalancerError {
   const attempts = [...recorder.attempts];
   return new AiBalancerError(code, message, { attempts, route: recorder.report(), ...options });
+}
+
+function milliseconds(ms: number): string {
+  return `${Math.round(ms).toLocaleString('en')} ms`;
 }

@@ -128,16 +128,17 @@ export function closedMs(endpoint: Endpoint, now: number): number {
 function budgetObstacle(plan: Plan, endpoint: Endpoint, options: AvailabilityOptions): Obstacle | undefined {
   const found = endpoint.budgets?.obstacle(plan.call, endpoint.settings.price);
   if (!found || (found.allowsCheapest && isCheapest(plan, endpoint, options))) return undefined;
-  const { room, what, allowsCheapest } = found;
+  const { room, what, isAllSpent, allowsCheapest } = found;
   if (room.kind === 'reserved') return BUDGET_RESERVED;
   if (room.kind === 'unconfirmed')
     return obstacle(
       'budget',
-      `budget: the store of ${what} is unreachable, and this process's share is spent`,
+      `budget: the store of ${what} is unreachable, and this process may spend no more without it`,
       room.waitMs,
     );
   const rest = allowsCheapest ? ', and a cheaper endpoint can serve the call' : '';
-  const state = room.waitMs === Infinity ? 'is less than this call may cost' : 'is spent';
+  let state = isAllSpent ? 'is spent' : 'has less left than this call may cost';
+  if (room.waitMs === Infinity) state = 'is less than this call may cost';
   return obstacle('budget', `budget: ${what} ${state}${rest}`, room.waitMs);
 }
 

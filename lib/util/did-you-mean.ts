@@ -20,9 +20,12 @@ export function knownOption(name: string, known: readonly string[]): string {
   return near === undefined ? `one of ${known.join(', ')}` : `a known option (did you mean '${near}'?)`;
 }
 
-/** Ignores case and separators: `base_url`, `baseUrl` and `baseURL` are the same name. */
+/** Ignores case, separators and the plural of -y: `base_url` and `baseURL` are the same name, `retries` and `retry` too. */
 function plain(name: string): string {
-  return name.toLowerCase().replace(/[_\-.\s]/g, '');
+  return name
+    .toLowerCase()
+    .replace(/[_\-.\s]/g, '')
+    .replace(/ies$/, 'y');
 }
 
 /** Edit distance in which swapping two adjacent letters is one edit (optimal string alignment). */

@@ -1,28 +1,18 @@
 import type { BalancerConfig, BudgetOptions, EndpointConfig } from '../../index';
 
+const LIMITS_IN_USD = ['usdPerHour', 'usdPerDay', 'usdPerMonth'] as const;
 /** The limits that are divided among the processes. */
-const LIMITS = [
-  ...[
-    'rpm',
-    'tpm',
-    'rpd',
-    'tpd',
-    'maxConcurrent',
-    'usdPerHour',
-    'usdPerDay',
-    'usdPerMonth',
-    'input',
-    'output',
-  ],
-] as const;
+const LIMITS = ['rpm', 'tpm', 'rpd', 'tpd', 'maxConcurrent', 'input', 'output', ...LIMITS_IN_USD] as const;
 
-const LIMITS_OF_TENANTS = ['usdPerHour', 'usdPerDay', 'usdPerMonth'] as const;
-
-/** Returns the configuration of each process. Without a shared Redis, it contains an equal share of every limit. */
+/** Returns the configuration of each process. It contains an equal share of every limit that no store shares. */
 export function shareOf(config: BalancerConfig, workers: number): BalancerConfig {
   if (workers === 1 || config.cluster) return config;
-  const share = <T extends object>(limits: T): T => divided(limits, workers);
-  const { endpoints, quotaGroups, budgets } = config;
+  const { endpoints, quotaGroups, budgets, shadow } = config;
+  const hasStore = budgets?.store !== undefined;
+  const share = <T extends object>(limits: T): T => {
+    const kept = hasStore ? picked(limits, LIMITS_IN_USD) : {};
+    return { ...divided(limits, workers), ...kept };
+  };
   return {
     ...config,
     endpoints: endpoints.map((endpoint): EndpointConfig => {
@@ -36,7 +26,8 @@ export function shareOf(config: BalancerConfig, workers: number): BalancerConfig
           ),
         }
       : {}),
-    ...(budgets ? { budgets: budgetsShare(budgets, workers) } : {}),
+    ...(budgets && !hasStore ? { budgets: budgetsShare(budgets, workers) } : {}),
+    ...(shadow ? { shadow: share(shadow) } : {}),
   };
 }
 
@@ -44,7 +35,7 @@ function budgetsShare(budgets: BudgetOptions, workers: number): BudgetOptions {
   const { perTenant } = budgets;
   const share = divided(budgets, workers);
   if (!perTenant) return share;
-  const functions = LIMITS_OF_TENANTS.flatMap((name) => {
+  const functions = LIMITS_IN_USD.flatMap((name) => {
     const limit = perTenant[name];
     if (typeof limit !== 'function') return [];
     const ofTenant = (tenant: string): number | undefined => {
@@ -65,4 +56,8 @@ function divided<T extends object>(limits: T, workers: number): T {
     return [[name, share] as const];
   });
   return { ...limits, ...Object.fromEntries(shares) };
+}
+
+function picked(limits: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(limits).filter(([name]) => names.includes(name)));
 }
