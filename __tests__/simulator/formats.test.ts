@@ -180,8 +180,8 @@ describe.each(FORMATS)(
         const options = { timeoutMs: 1_900 };
         const failed = stream
           ? (async () => {
-              for await (const chunk of await balancer.chat({ ...CONVERSATION, stream: true }, options))
-                void chunk;
+              const chunks = await balancer.chat({ ...CONVERSATION, stream: true }, options);
+              for await (const chunk of chunks) expect(chunk.object).toBe('chat.completion.chunk');
             })()
           : balancer.chat(CONVERSATION, options);
         expect(await rejection(failed)).toMatchObject({
@@ -246,7 +246,7 @@ describe.each(OTHERS.filter(([name]) => name !== 'anthropic'))(
       expect(got.usage).toEqual(expected.usage);
       expect(got.data).toHaveLength(2);
       for (const [at, { embedding }] of got.data.entries())
-        for (const [place, value] of (embedding as number[]).entries())
+        for (const [place, value] of embedding.entries())
           expect(value).toBeCloseTo((expected.data[at]?.embedding as number[])[place]!, 6);
     });
   },

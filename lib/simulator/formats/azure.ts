@@ -12,10 +12,7 @@ export const azureFormat: Format = {
   ...openaiFormat,
   headers: () => ({ 'apim-request-id': crypto.randomUUID(), 'x-request-id': newId('') }),
   chatBody: withModel,
-  embeddings: {
-    body: withModel,
-    answer: (request, head) => openaiFormat.embeddings!.answer(request, head),
-  },
+  embeddings: { ...openaiFormat.embeddings, body: withModel },
   error: (error) => {
     const [code, message] = codeAndMessage(error);
     const { status, type, param } = error;

@@ -8,7 +8,7 @@ import { event, type Format, type RequestHead, type StreamedAnswer } from './for
 const DONE = 'data: [DONE]\n\n';
 
 /** OpenAI's API: the format that the others are read into. */
-export const openaiFormat: Format = {
+export const openaiFormat = {
   headers: () => ({ 'x-request-id': newId('req_'), 'openai-version': '2020-10-01' }),
   processingHeader: 'openai-processing-ms',
   limits: rateLimitHeaders,
@@ -40,7 +40,7 @@ export const openaiFormat: Format = {
     body: errorBody(message, type, code, param ?? null),
   }),
   errorEvent: (body) => event(body),
-};
+} satisfies Format;
 
 /** The key in `api-key`, Azure's header, or the bearer token. */
 export function openaiKey({ headers }: RequestHead): string {
