@@ -30,6 +30,7 @@ export {
   type Damage,
   type ErrorPlan,
   type MalformedAnswer,
+  type RefusalReason,
   type ResetPlan,
   type SilentPlan,
   tokensAt,

@@ -18,7 +18,7 @@ export interface ModelDescription {
   tokensCharged?: 'reserved' | 'actual';
   /** Depth of both buckets, in seconds of the limit. Default 60. */
   bucketSeconds?: number;
-  /** Whether answers carry x-ratelimit-* headers. Default true. */
+  /** Whether answers carry x-ratelimit-* headers, or those of the request's API. Default true. */
   sendsRateLimitHeaders?: boolean;
   /** Number of calls in flight above which the model slows down. Default: Infinity, it never slows down. */
   comfortableInFlight?: number;

@@ -57,6 +57,17 @@ export interface MalformedAnswer {
   form: BadAnswer;
 }
 
+/** Why a provider refuses a call. API formats other than OpenAI's choose their own status and wording by it. */
+export type RefusalReason =
+  | 'rate_limited'
+  | 'too_large'
+  | 'quota_exhausted'
+  | 'unauthorized'
+  | 'model_missing'
+  | 'context_window'
+  | 'overloaded'
+  | 'server_error';
+
 /** The call gets an error answer. */
 export interface ErrorPlan {
   /** Selects this plan. */
@@ -71,6 +82,15 @@ export interface ErrorPlan {
   code: string | null;
   /** `error.message` of the body. */
   message: string;
+  /** Why the call is refused; undefined for the fault `error`, which has its own text. */
+  reason?: RefusalReason;
+  /** The tokens that the call wanted and the context window that they exceed. */
+  exceeded?: {
+    /** Tokens of the prompt and max_tokens. */
+    wanted: number;
+    /** The context window, in tokens. */
+    limit: number;
+  };
   /** Retry-After in seconds; undefined for no such header. */
   retryAfterS?: number;
   /** Further headers of the answer. */

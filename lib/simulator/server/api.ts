@@ -1,20 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  type ActiveCall,
-  type ArrivingCall,
-  type ProviderBehavior,
-  type Random,
-  rateLimitHeaders,
-} from '../behavior';
+import type { ActiveCall, ArrivingCall, ErrorPlan, ProviderBehavior, Random } from '../behavior';
+import type { ApiError, Format, Headers, RequestHead } from '../formats/format';
+import { type Route, routeOf } from '../formats/routes';
 import { ChatAnswer } from './chat-answer';
 import { type Reply, readChatRequest } from './chat-request';
 import { deliverStream, deliverWhole } from './deliver-answer';
-import { embeddingsAnswer, readEmbeddingsRequest } from './embeddings';
-import { apiKeyOf, Exchange, newId } from './exchange';
+import { readEmbeddingsRequest } from './embeddings';
+import { Exchange, newId } from './exchange';
 import { realTime } from './real-time';
 import { type JsonObject, readJson } from './request-body';
 import { fingerprint, type RequestLog } from './request-log';
-import { BadRequest, sendBadRequest, sendErrorPlan, sendJson } from './wire';
+import { BadRequest, sendJson } from './wire';
 
 export interface ApiOptions {
   behavior: ProviderBehavior;
@@ -27,9 +23,18 @@ export interface ApiOptions {
   reply: Reply | undefined;
 }
 
-type Headers = Record<string, string>;
+/** One request on its way: what it asks for, and the headers of its answer. */
+interface Incoming {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly path: string;
+  readonly route: Route;
+  readonly format: Format;
+  readonly head: RequestHead;
+  readonly headers: Headers;
+}
 
-/** The OpenAI API of one simulated provider. */
+/** The API of one simulated provider, in the formats of `formats/routes.ts`. */
 export class Api {
   readonly #options: ApiOptions;
   readonly #startedAt = Math.floor(Date.now() / 1000);
@@ -38,84 +43,98 @@ export class Api {
     this.#options = options;
   }
 
-  async handle(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
-    const headers: Headers = { 'x-request-id': newId('req_'), 'openai-version': '2020-10-01' };
-    const { keys } = this.#options;
+  async handle(req: IncomingMessage, res: ServerResponse, path: string, query: string): Promise<void> {
+    const route = routeOf(req.method ?? 'GET', path);
+    const { format, model, method } = route;
+    const head: RequestHead = {
+      headers: req.headers,
+      query: new URLSearchParams(query),
+      ...(model !== undefined && { model }),
+      ...(method !== undefined && { method }),
+    };
+    const incoming: Incoming = { req, res, path, route, format, head, headers: format.headers() };
     try {
-      if (keys && !keys.has(apiKeyOf(req))) {
-        this.#record(req, path);
-        const message =
-          apiKeyOf(req) === '' ? "You didn't provide an API key." : 'Incorrect API key provided.';
-        throw new BadRequest(message, { status: 401, code: 'invalid_api_key' });
-      }
-      const route = `${req.method ?? 'GET'} ${path}`;
-      if (route === 'POST /v1/chat/completions') await this.#chat(req, res, path, headers);
-      else if (route === 'POST /v1/embeddings') await this.#embeddings(req, res, path, headers);
-      else if (req.method === 'GET' && /^\/v1\/models(\/|$)/.test(path))
-        this.#models(req, res, path, headers);
-      else throw new BadRequest(`Unknown request URL: ${route}.`, { status: 404, code: 'unknown_url' });
+      this.#checkKey(incoming);
+      if (route.operation === 'chat') await this.#chat(incoming);
+      else if (route.operation === 'embeddings') await this.#embeddings(incoming);
+      else if (route.operation === 'models') this.#models(incoming);
+      else throw unknownPath(req, path);
     } catch (error) {
-      if (error instanceof BadRequest) sendBadRequest(res, error, headers);
+      if (error instanceof BadRequest) sendError(incoming, error);
       // Any other error means that the client disconnected while it sent its request, so nothing is answered.
       else res.destroy();
     }
   }
 
-  async #chat(req: IncomingMessage, res: ServerResponse, path: string, headers: Headers): Promise<void> {
-    const body = await this.#read(req, path);
-    const request = readChatRequest(body, req.headers, this.#options.random, this.#options.reply);
-    const { model, promptTokens, maxTokens, outputTokens } = request;
-    const call: ArrivingCall = { model, key: keyOf(req), promptTokens, outputTokens };
-    if (maxTokens !== undefined) call.maxTokens = maxTokens;
-    const activeCall = this.#admit(call, headers);
-    const { plan } = activeCall;
-    const exchange = this.#exchange(res, activeCall);
-    if (plan.kind !== 'answer') {
-      this.#fail(exchange, activeCall, headers);
-      return;
-    }
-    headers['openai-processing-ms'] = String(Math.round(request.stream ? plan.firstTokenMs : plan.totalMs));
-    const answer = new ChatAnswer(request, plan, newId('chatcmpl-'), Math.floor(Date.now() / 1000));
-    (request.stream ? deliverStream : deliverWhole)(exchange, plan, answer, headers);
+  #checkKey(incoming: Incoming): void {
+    const { keys } = this.#options;
+    const key = incoming.format.keyOf(incoming.head);
+    if (!keys || keys.has(key)) return;
+    this.#record(incoming);
+    throw new BadRequest(key === '' ? "You didn't provide an API key." : 'Incorrect API key provided.', {
+      status: 401,
+      code: 'invalid_api_key',
+      reason: 'unauthorized',
+    });
   }
 
-  async #embeddings(
-    req: IncomingMessage,
-    res: ServerResponse,
-    path: string,
-    headers: Headers,
-  ): Promise<void> {
-    const body = await this.#read(req, path);
-    const request = readEmbeddingsRequest(body, req.headers);
+  async #chat(incoming: Incoming): Promise<void> {
+    const { format, head, headers } = incoming;
+    const { random, reply } = this.#options;
+    const sent = await this.#read(incoming);
+    const body = { ...format.chatBody(sent, head), stream: format.isStream(sent, head) };
+    const request = readChatRequest(body, head.headers, random, reply);
+    const { model, promptTokens, maxTokens, outputTokens, stream } = request;
+    const call: ArrivingCall = { model, key: limitKeyOf(incoming), promptTokens, outputTokens };
+    if (maxTokens !== undefined) call.maxTokens = maxTokens;
+    const activeCall = this.#admit(call, incoming);
+    const { plan } = activeCall;
+    const exchange = this.#exchange(incoming, activeCall);
+    if (plan.kind !== 'answer') {
+      this.#fail(exchange, activeCall, incoming);
+      return;
+    }
+    addProcessingTime(incoming, stream ? plan.firstTokenMs : plan.totalMs);
+    const chatAnswer = new ChatAnswer(request, plan, newId(''), Math.floor(Date.now() / 1000));
+    const delivery = { plan, answer: format.chat(chatAnswer), format, headers };
+    (stream ? deliverStream : deliverWhole)(exchange, delivery);
+  }
+
+  async #embeddings(incoming: Incoming): Promise<void> {
+    const { format, head, headers } = incoming;
+    const { embeddings } = format;
+    if (!embeddings) throw unknownPath(incoming.req, incoming.path);
+    const body = embeddings.body(await this.#read(incoming), head);
+    const request = readEmbeddingsRequest(body, head.headers);
     const { model, promptTokens } = request;
     const activeCall = this.#admit(
-      { model, key: keyOf(req), promptTokens, maxTokens: 0, outputTokens: 0 },
-      headers,
+      { model, key: limitKeyOf(incoming), promptTokens, maxTokens: 0, outputTokens: 0 },
+      incoming,
     );
     const { plan } = activeCall;
-    const exchange = this.#exchange(res, activeCall);
+    const exchange = this.#exchange(incoming, activeCall);
     if (plan.kind !== 'answer') {
-      this.#fail(exchange, activeCall, headers);
+      this.#fail(exchange, activeCall, incoming);
       return;
     }
-    headers['openai-processing-ms'] = String(Math.round(plan.totalMs));
-    const whole = { whole: () => embeddingsAnswer(request) };
-    deliverWhole(exchange, plan, whole, headers);
+    addProcessingTime(incoming, plan.totalMs);
+    deliverWhole(exchange, { plan, answer: embeddings.answer(request, head), format, headers });
   }
 
-  #models(req: IncomingMessage, res: ServerResponse, path: string, headers: Headers): void {
-    this.#record(req, path);
+  #models(incoming: Incoming): void {
+    const { res, headers, head } = incoming;
+    this.#record(incoming);
     const list = this.#options.behavior.models.map((id) => ({
       id,
       object: 'model',
       created: this.#startedAt,
       owned_by: 'simulator',
     }));
-    if (path === '/v1/models') {
+    const wanted = head.model;
+    if (wanted === undefined) {
       sendJson(res, 200, { object: 'list', data: list }, headers);
       return;
     }
-    const wanted = decodeURIComponent(path.slice('/v1/models/'.length));
     const found = list.find(({ id }) => id === wanted);
     if (found) {
       sendJson(res, 200, found, headers);
@@ -128,46 +147,71 @@ export class Api {
     });
   }
 
-  #admit(call: ArrivingCall, headers: Headers): ActiveCall {
+  #admit(call: ArrivingCall, { format, headers }: Incoming): ActiveCall {
     const activeCall = this.#options.behavior.admit(call, realTime.now());
-    if ('limits' in activeCall.plan) Object.assign(headers, rateLimitHeaders(activeCall.plan.limits));
+    if ('limits' in activeCall.plan) Object.assign(headers, format.limits(activeCall.plan.limits));
     return activeCall;
   }
 
-  #exchange(res: ServerResponse, activeCall: ActiveCall): Exchange {
+  #exchange({ res }: Incoming, activeCall: ActiveCall): Exchange {
     return new Exchange(res, this.#options.behavior, activeCall, this.#options.timeScale);
   }
 
-  #fail(exchange: Exchange, { plan }: ActiveCall, headers: Headers): void {
+  #fail(exchange: Exchange, { plan, call }: ActiveCall, incoming: Incoming): void {
     if (plan.kind === 'reset') exchange.destroy();
     if (plan.kind !== 'error') return;
     exchange.schedule(plan.afterMs, () => {
       exchange.finish();
-      sendErrorPlan(exchange.res, plan, headers);
+      sendError(incoming, plan, call.model, plan.headers);
     });
   }
 
-  async #read(req: IncomingMessage, path: string): Promise<JsonObject> {
-    const body = await readJson(req);
-    this.#record(req, path, body);
+  async #read(incoming: Incoming): Promise<JsonObject> {
+    const body = await readJson(incoming.req);
+    this.#record(incoming, body);
     return body;
   }
 
-  #record(req: IncomingMessage, path: string, body?: JsonObject): void {
+  #record({ req, path, head, format }: Incoming, body?: JsonObject): void {
     const { log, recordBodies } = this.#options;
+    const model = head.model ?? body?.model;
     log.add({
       at: Date.now(),
       method: req.method ?? 'GET',
       path,
-      ...(typeof body?.model === 'string' && { model: body.model }),
-      ...(body && { stream: body.stream === true }),
+      ...(body && typeof model === 'string' && { model }),
+      ...(body && { stream: format.isStream(body, head) }),
       headers: req.headers,
       ...(recordBodies && { body }),
     });
   }
 }
 
-function keyOf(req: IncomingMessage): string {
-  const key = apiKeyOf(req);
+function limitKeyOf({ format, head }: Incoming): string {
+  const key = format.keyOf(head);
   return key === '' ? '' : fingerprint(key);
+}
+
+function addProcessingTime({ format, headers }: Incoming, ms: number): void {
+  if (format.processingHeader !== undefined) headers[format.processingHeader] = String(Math.round(ms));
+}
+
+function unknownPath(req: IncomingMessage, path: string): BadRequest {
+  return new BadRequest(`Unknown request URL: ${req.method ?? 'GET'} ${path}.`, {
+    status: 404,
+    code: 'unknown_url',
+  });
+}
+
+function sendError(
+  { res, format, headers }: Incoming,
+  error: ApiError,
+  model = '',
+  further: ErrorPlan['headers'] = {},
+): void {
+  const { status, body } = format.error(error, { model, headers });
+  const all = { ...headers, ...further };
+  if (error.retryAfterS !== undefined && !format.retryTimeInBody)
+    all['retry-after'] = String(error.retryAfterS);
+  sendJson(res, status, body, all);
 }

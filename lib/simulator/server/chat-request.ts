@@ -23,7 +23,10 @@ export type Content =
   | { kind: 'given'; text: string }
   | { kind: 'tool'; name: string; text: string; finish: 'tool_calls' | 'stop' };
 
-/** Returns the text of the answer to a request body; undefined lets the simulator generate it. */
+/**
+ * Returns the text of the answer to a request body, which is in OpenAI's format whichever format it came in; undefined
+ * lets the simulator generate it.
+ */
 export type Reply = (body: Record<string, unknown>) => string | undefined;
 
 // Approximates the published Azure conversation trace: median 129, p95 451 tokens.

@@ -1,28 +1,33 @@
-import { type AnswerPlan, type Damage, tokensAt } from '../behavior';
-import { type ChatAnswer, DONE, event } from './chat-answer';
+import { type AnswerPlan, type BadAnswer, type Damage, tokensAt } from '../behavior';
+import type { ApiError, Format, Headers, StreamedAnswer, WholeAnswer } from '../formats/format';
 import type { Exchange } from './exchange';
 import { realTime } from './real-time';
-import { errorBody, sendJson } from './wire';
+import { sendJson } from './wire';
 
 // Sending several tokens per chunk keeps the number of timers low. Timers of equal length share one list in Node.
 const CHUNK_MS = 100;
 const SHORT_STREAM_CHUNKS = 5;
 const STREAM_HEADERS = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
-const ERROR_IN_STREAM = errorBody('The server had an error processing your request.', 'server_error', null);
+const SERVER_ERROR: ApiError = {
+  status: 500,
+  message: 'The server had an error processing your request.',
+  type: 'server_error',
+  code: null,
+  reason: 'server_error',
+};
 const HTML = '<!DOCTYPE html><html><body><h1>Sorry, we are having a moment.</h1></body></html>\n';
 
-/** An answer that can be sent as one JSON body: a chat answer or embeddings. */
-export interface WholeAnswer {
-  whole(): Record<string, unknown>;
+/** How an answer is sent. */
+export interface Delivery<Answer extends WholeAnswer> {
+  readonly plan: AnswerPlan;
+  readonly answer: Answer;
+  readonly format: Format;
+  readonly headers: Headers;
 }
 
 /** Sends an answer as one body, damaged as the plan says. */
-export function deliverWhole(
-  exchange: Exchange,
-  plan: AnswerPlan,
-  answer: WholeAnswer,
-  headers: Record<string, string>,
-) {
+export function deliverWhole(exchange: Exchange, delivery: Delivery<WholeAnswer>): void {
+  const { plan, answer, headers } = delivery;
   exchange.schedule(plan.totalMs, () => {
     const { res } = exchange;
     const { damage } = plan;
@@ -34,7 +39,7 @@ export function deliverWhole(
     const text = JSON.stringify(answer.whole());
     if (damage.kind === 'bad_answer') {
       exchange.finish();
-      const [type, bad] = damagedBody(damage.form, answer, text);
+      const [type, bad] = damagedBody(damage.form, delivery, text);
       res.writeHead(200, {
         ...headers,
         'content-type': type,
@@ -55,7 +60,11 @@ export function deliverWhole(
   });
 }
 
-function damagedBody(form: string, answer: WholeAnswer, text: string): [type: string, body: string] {
+function damagedBody(
+  form: BadAnswer,
+  { answer, format, headers }: Delivery<WholeAnswer>,
+  text: string,
+): [type: string, body: string] {
   const json = 'application/json';
   switch (form) {
     case 'html':
@@ -63,21 +72,22 @@ function damagedBody(form: string, answer: WholeAnswer, text: string): [type: st
     case 'truncated_json':
       return [json, text.slice(0, Math.floor(text.length / 2))];
     case 'error_object':
-      return [json, JSON.stringify(ERROR_IN_STREAM)];
+      return [json, JSON.stringify(errorIn(format, headers))];
     case 'no_finish':
-      return [json, text.replace(/"finish_reason":"\w+"/, '"finish_reason":null')];
+      return [json, JSON.stringify(answer.unfinished())];
     default:
-      return [json, JSON.stringify({ ...answer.whole(), choices: [] })];
+      return [json, JSON.stringify(answer.empty())];
   }
 }
 
+/** The body of the error that is sent in place of an answer, or in the middle of a stream. */
+function errorIn(format: Format, headers: Headers) {
+  return format.error(SERVER_ERROR, { model: '', headers }).body;
+}
+
 /** Sends an answer as server-sent events, damaged as the plan says. */
-export function deliverStream(
-  exchange: Exchange,
-  plan: AnswerPlan,
-  answer: ChatAnswer,
-  headers: Record<string, string>,
-) {
+export function deliverStream(exchange: Exchange, delivery: Delivery<StreamedAnswer>): void {
+  const { plan, answer, headers } = delivery;
   const { res } = exchange;
   const { damage } = plan;
   const length = damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens;
@@ -89,7 +99,7 @@ export function deliverStream(
   const step = () => {
     const due = Math.min(length, tokensAt(plan, exchange.elapsed()));
     if (due > sent) {
-      res.write(answer.textChunk(sent, due));
+      res.write(answer.tokens(sent, due));
       sent = due;
       exchange.recordOutput(sent);
     }
@@ -103,7 +113,7 @@ export function deliverStream(
     }
     exchange.schedule(plan.totalMs, () => {
       exchange.finish();
-      res.end(damage ? damagedEnding(damage, answer) : answer.closingChunks());
+      res.end(damage ? damagedEnding(damage, delivery) : answer.closing());
     });
   };
   exchange.schedule(plan.firstTokenMs, () => {
@@ -117,20 +127,22 @@ export function deliverStream(
       end();
       return;
     }
-    res.write(answer.openingChunk());
+    const opening = answer.opening();
+    if (opening === '') res.flushHeaders();
+    else res.write(opening);
     step();
   });
 }
 
-function damagedEnding(damage: Damage, answer: ChatAnswer): string {
+function damagedEnding(damage: Damage, { answer, format, headers }: Delivery<StreamedAnswer>): string {
   if (damage.kind !== 'bad_answer') return '';
   switch (damage.form) {
     case 'truncated_json':
-      return answer.textChunk(0, 1).slice(0, -12) + '\n\n';
+      return answer.tokens(0, 1).slice(0, -12) + '\n\n';
     case 'error_object':
-      return event(ERROR_IN_STREAM);
+      return format.errorEvent(errorIn(format, headers));
     case 'empty_choices':
-      return answer.usageChunk() + DONE;
+      return answer.emptyStream();
     default:
       return '';
   }

@@ -38,14 +38,12 @@ export function readEmbeddingsRequest(body: JsonObject, headers: IncomingHttpHea
   };
 }
 
-export function embeddingsAnswer(request: EmbeddingsRequest): Record<string, unknown> {
-  const data = request.inputs.map((input, index) => {
+/** The vector of each input, as numbers or in base64 as the request asks for. */
+export function embeddingVectors(request: EmbeddingsRequest): (number[] | string)[] {
+  return request.inputs.map((input) => {
     const vector = vectorOf(input, request.dimensions);
-    const embedding = request.base64 ? Buffer.from(vector.buffer).toString('base64') : Array.from(vector);
-    return { object: 'embedding', index, embedding };
+    return request.base64 ? Buffer.from(vector.buffer).toString('base64') : Array.from(vector);
   });
-  const { model, promptTokens } = request;
-  return { object: 'list', data, model, usage: { prompt_tokens: promptTokens, total_tokens: promptTokens } };
 }
 
 /** A unit vector that depends only on the text. */

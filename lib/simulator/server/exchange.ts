@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { type ActiveCall, type ProviderBehavior, tokensAt } from '../behavior';
 import { realTime } from './real-time';
 
@@ -59,8 +59,6 @@ export function newId(prefix: string): string {
   return prefix + crypto.randomUUID().replaceAll('-', '');
 }
 
-export function apiKeyOf(req: IncomingMessage): string {
-  const azureStyle = req.headers['api-key'];
-  if (typeof azureStyle === 'string') return azureStyle;
-  return /^bearer\s+(.+)$/i.exec(req.headers.authorization ?? '')?.[1]?.trim() ?? '';
+export function bearerToken(headers: IncomingHttpHeaders): string {
+  return /^bearer\s+(.+)$/i.exec(headers.authorization ?? '')?.[1]?.trim() ?? '';
 }

@@ -64,7 +64,10 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Simu
   return provider;
 }
 
-/** An HTTP server on 127.0.0.1 that behaves like OpenAI's API. Create it with `startProvider`. */
+/**
+ * An HTTP server on 127.0.0.1 that behaves like the APIs of OpenAI, Azure OpenAI, Anthropic and Gemini. Create it with
+ * `startProvider`.
+ */
 export class SimulatedProvider {
   /** The provider's name. */
   readonly name: string;
@@ -112,7 +115,7 @@ export class SimulatedProvider {
     return this.#port;
   }
 
-  /** The provider's base URL for clients; ends in `/v1`. */
+  /** The provider's base URL for endpoints and clients of every format; ends in `/v1`. */
   get url(): string {
     return `http://127.0.0.1:${this.#port}/v1`;
   }
@@ -201,10 +204,10 @@ export class SimulatedProvider {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse): void {
-    const path = (req.url ?? '/').split('?', 1)[0] ?? '/';
+    const [path = '/', query = ''] = (req.url ?? '/').split('?', 2);
     const served = isControl(path)
       ? handleControl(req, res, path, this.#faults, () => this.stats())
-      : this.#api.handle(req, res, path);
+      : this.#api.handle(req, res, path, query);
     served.catch(() => res.destroy());
   }
 }

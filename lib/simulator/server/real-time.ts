@@ -12,4 +12,6 @@ export const realTime = {
   clearTimeout: timers.clearTimeout,
   setImmediate: timers.setImmediate,
   now: performance.now.bind(performance),
+  /** Milliseconds since the epoch. */
+  date: () => performance.timeOrigin + performance.now(),
 };

@@ -9,13 +9,13 @@ export interface RecordedRequest {
   method: string;
   /** Path without the query. */
   path: string;
-  /** The body's model. */
+  /** The model that the request asks for. */
   model?: string;
-  /** Whether the body asked for a stream. */
+  /** Whether the request asked for a stream. */
   stream?: boolean;
   /** The headers. A value that is a secret is replaced by `sha256:` and the first 12 hex digits of its SHA-256. */
   headers: IncomingHttpHeaders;
-  /** The body, if `recordBodies` is set. */
+  /** The body as it was sent, if `recordBodies` is set. */
   body?: unknown;
 }
 

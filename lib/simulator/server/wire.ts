@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { ErrorPlan } from '../behavior';
+import type { RefusalReason } from '../behavior';
 
 /** An error in OpenAI's shape. */
 export function errorBody(message: string, type: string, code: string | null, param: string | null = null) {
@@ -11,13 +11,19 @@ export class BadRequest extends Error {
   readonly status: number;
   readonly code: string | null;
   readonly param: string | null;
+  readonly type = 'invalid_request_error';
+  readonly reason: RefusalReason | undefined;
 
-  constructor(message: string, at: { status?: number; code?: string; param?: string } = {}) {
+  constructor(
+    message: string,
+    at: { status?: number; code?: string; param?: string; reason?: RefusalReason } = {},
+  ) {
     super(message);
     this.name = 'BadRequest';
     this.status = at.status ?? 400;
     this.code = at.code ?? null;
     this.param = at.param ?? null;
+    this.reason = at.reason;
   }
 }
 
@@ -35,19 +41,4 @@ export function sendJson(
     ...headers,
   });
   res.end(text);
-}
-
-export function sendBadRequest(
-  res: ServerResponse,
-  error: BadRequest,
-  headers: Record<string, string>,
-): void {
-  const body = errorBody(error.message, 'invalid_request_error', error.code, error.param);
-  sendJson(res, error.status, body, headers);
-}
-
-export function sendErrorPlan(res: ServerResponse, plan: ErrorPlan, headers: Record<string, string>): void {
-  const all = { ...headers, ...plan.headers };
-  if (plan.retryAfterS !== undefined) all['retry-after'] = String(plan.retryAfterS);
-  sendJson(res, plan.status, errorBody(plan.message, plan.type, plan.code), all);
 }
