@@ -55,9 +55,7 @@ describe('The code and message of an error with causes', () => {
 
   it('may be a thrown text, of which the first 1,000 characters are kept', () => {
     expect(classifyError('socket hang up')).toEqual({ class: 'connection', message: 'socket hang up' });
-    expect(classifyError(Object.assign(new Error(''), { cause: 'told by text' })).message).toBe(
-      'Unknown error',
-    );
+    expect(classifyError(Object.assign(new Error(''), { cause: 'a text' })).message).toBe('Unknown error');
     expect(classifyError('x '.repeat(5_000)).message).toHaveLength(1_000);
   });
 
@@ -87,7 +85,7 @@ describe('A connection that breaks off after the answer has begun', () => {
     expect(classifyError(new Error('terminated')).message).toBe('terminated');
   });
 
-  it('is told from an abort by the caller, whose message stays', () => {
+  it('is not an abort by the caller, whose message stays', () => {
     const aborted = Object.assign(new Error('aborted'), { name: 'AbortError' });
     expect(classifyError(aborted)).toMatchObject({ class: 'aborted', message: 'aborted' });
   });
