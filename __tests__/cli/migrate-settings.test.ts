@@ -229,6 +229,7 @@ describe('express-ai-balancer migrate from LiteLLM', () => {
       {
         source: one({}, { router_settings: { redis_url: 'redis://:secret@cache:6379' } }),
         out: ["cluster: { redis: process.env.REDIS_URL ?? '' }"],
+        notes: ['Install as well: npm install ioredis'],
         not: ['secret'],
       },
     ],

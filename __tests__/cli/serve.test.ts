@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
@@ -104,6 +105,21 @@ describe('express-ai-balancer serve', () => {
     const { code, err } = await run(CLI, 'serve', '--config', path);
     expect(err).toContain(message);
     expect(code).toBe(2);
+  });
+
+  it('exits with code 2 and an explanation if its port is in use', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const endpoints = [{ name: 'main', model: 'gpt-4o', apiKey: 'k' }];
+    const path = file(
+      'taken.json',
+      JSON.stringify({ endpoints, serve: { tokens: false, port, host: '127.0.0.1' } }),
+    );
+    const { code, err } = await run(CLI, 'serve', '--config', path);
+    expect(err).toBe(`port ${port} of 127.0.0.1 is in use: choose another with --port\n`);
+    expect(code).toBe(2);
+    other.close();
   });
 
   it('lists every fault of a file: variables that are not set, and those of serve and of the endpoints', async () => {

@@ -2,8 +2,8 @@ import { withDocUrls } from '../doc-urls';
 import type { Migration, Note } from './migration';
 
 /**
- * Formats the notes for standard error: required variables, settings that have another meaning in this package, and
- * omitted settings.
+ * Formats the notes for standard error: required variables and packages, settings that have another meaning in this
+ * package, and omitted settings.
  */
 export function formatNotes(migration: Migration, tool: string): string {
   const { endpoints, variables, notes, file } = migration;
@@ -12,6 +12,7 @@ export function formatNotes(migration: Migration, tool: string): string {
     `${file}: a configuration of ${tool}: ${count(endpoints.length, 'endpoint')}, ${count(models, 'model')}`,
   ];
   if (variables.size > 0) lines.push('', 'Set in the environment:', ...variableLines(variables));
+  if (migration.options.cluster !== undefined) lines.push('', 'Install as well: npm install ioredis');
   for (const [kind, title] of [
     ['check first', 'Check these first:'],
     ['changed', 'Different here:'],

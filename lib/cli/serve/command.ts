@@ -26,21 +26,34 @@ export async function serve(args: readonly string[]): Promise<number> {
 
 async function runServer(settings: ServeSettings, announce: (port: number) => void): Promise<void> {
   const config = shareOf(settings.config, settings.workers);
-  let server: GatewayServer;
-  try {
-    server = new GatewayServer({ ...settings, config });
-  } catch (error) {
-    throw AiBalancerError.isInstance(error) ? new UsageError(error.message) : error;
-  }
   const stopped = new Promise<void>((resolve) => {
     // A terminal sends SIGINT to workers too. They ignore it, because the primary stops them.
     if (cluster.isWorker) process.on('SIGINT', () => undefined);
     else process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
-  announce(await server.listen());
+  let server: GatewayServer;
+  let port: number;
+  try {
+    server = new GatewayServer({ ...settings, config });
+    port = await server.listen();
+  } catch (error) {
+    throw startError(error, settings);
+  }
+  announce(port);
   await stopped;
   await server.stop();
   // Closes the channel to the primary, which would keep the worker alive.
   if (cluster.isWorker) process.disconnect();
+}
+
+/** Replaces what the user can mend by an error that is printed without a stack. */
+function startError(error: unknown, { host, port }: ServeSettings): unknown {
+  if (AiBalancerError.isInstance(error)) return new UsageError(error.message);
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE')
+    return new UsageError(`port ${port} of ${host} is in use: choose another with --port`);
+  if (code === 'EACCES')
+    return new UsageError(`port ${port} of ${host} needs more rights: choose another with --port`);
+  return error;
 }
