@@ -7,7 +7,7 @@ const MINUTE = { limit: 60_000, burstSeconds: 10 };
 const IN_PROCESS: LimiterStore = { open: () => undefined, configure: () => undefined };
 const HOUR_MS = 3_600_000;
 
-/** A store whose limiters record what they are told. */
+/** A store whose limiters record every call. */
 function recordingStore(answer?: { left: number }) {
   const calls: unknown[][] = [];
   const record =

@@ -214,8 +214,7 @@ export class SharedSpendLimit implements SpendLimit {
     if (this.#isClosed) return;
     if (reply) this.#apply(update, reply, waiting);
     else this.#failed();
-    const isUrgent = !this.#requests.isEmpty || this.#carried !== undefined;
-    if (reply && isUrgent) void this.#update();
+    if (reply && (!this.#requests.isEmpty || this.#carried !== undefined)) void this.#update();
     this.#schedule(reply ? (this.#parts.heartbeatMs ?? HEARTBEAT_MS) : RETRY_MS);
     this.#parts.onChange();
   }
@@ -281,8 +280,7 @@ export class SharedSpendLimit implements SpendLimit {
     if (this.#parts.counter.state === 'idle') return;
     this.#isUnreachable = true;
     for (const request of this.#requests.drain()) {
-      const isOpen = this.#parts.onOutage() === 'open';
-      const isGranted = isOpen || this.#mayUseLease(request.units);
+      const isGranted = this.#parts.onOutage() === 'open' || this.#mayUseLease(request.units);
       if (isGranted) this.#reserve(request.units);
       request.decide(isGranted);
     }
