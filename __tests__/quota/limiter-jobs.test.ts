@@ -1,4 +1,4 @@
-import type Bottleneck from 'bottleneck';
+import Bottleneck from 'bottleneck';
 import type { LimiterStore, SharedLimiter } from '../../lib/quota/limiter';
 import { Quota } from '../../lib/quota/quota';
 import { LimiterSet } from '../../lib/quota/quota-limiter';
@@ -119,7 +119,7 @@ describe('A job on a limiter', () => {
     expect(started).toEqual(['urgent', 'first', 'second']);
   });
 
-  it('that waits is tried again when a job before it is dropped', async () => {
+  it('takes nothing if it is dropped while it waits', async () => {
     const { quota, tokens, run, started, capacity } = rig();
     quota.take({ input: 9_300, output: 0 }, 0);
     const large = run(tokens, 'large', 9_000);
@@ -150,6 +150,55 @@ describe('A job on a limiter', () => {
     expect(quota.tokensLeft(30)).toBe(9_429);
     end(undefined);
     await result(running);
+  });
+
+  it('starts at once when a job before it that needs more is dropped', async () => {
+    const { quota, tokens, run, started } = rig();
+    tokens.updateSettings({ highWater: 1, strategy: Bottleneck.strategy.LEAK });
+    quota.take({ input: 9_000, output: 0 }, 0);
+    const large = run(tokens, 'large', 9_000).catch(() => 'dropped');
+    await settle();
+    void run(tokens, 'small', 100);
+    await settle();
+    expect([await large, started]).toEqual(['dropped', ['small']]);
+  });
+
+  it('does not start with units that a dropped job has given back', async () => {
+    const { quota, tokens, run, started } = rig();
+    tokens.updateSettings({ maxConcurrent: 600, highWater: 1, strategy: Bottleneck.strategy.LEAK });
+    let end: (value: unknown) => void = () => undefined;
+    const running = tokens.schedule({ weight: 400 }, () => new Promise((resolve) => (end = resolve)));
+    await settle();
+    const waiting = run(tokens, 'waiting', 500).catch(() => 'dropped');
+    await settle();
+    quota.coolDownOnReport(5_000, performance.now());
+    void run(tokens, 'next', 500);
+    await settle();
+    end(undefined);
+    await result(running);
+    expect([await waiting, started]).toEqual(['dropped', []]);
+    await settle(10_000);
+    expect(started).toEqual(['next']);
+  });
+
+  it('starts within a quarter of a second after units have come back', async () => {
+    const { quota, tokens, run, started } = rig();
+    quota.take({ input: 9_800, output: 0 }, 0);
+    void run(tokens, 'a', 5_000);
+    await settle();
+    void tokens.incrementReservoir(9_000);
+    await settle(260);
+    expect(started).toEqual(['a']);
+  });
+
+  it('no longer calls a listener of the app that is removed', async () => {
+    const { tokens, run } = rig();
+    let calls = 0;
+    tokens.on('done', () => calls++);
+    await result(run(tokens, 'a', 100));
+    tokens.removeAllListeners('done');
+    await result(run(tokens, 'b', 100));
+    expect(calls).toBe(1);
   });
 
   it('starts although listeners of the app are removed', async () => {
@@ -205,10 +254,11 @@ describe('A job whose units a shared store must grant', () => {
   it('gives back to the limits that had granted it, and not to the one that refused', async () => {
     const granting = new Quota('granting', { tpm: 60_000 }, 10, storeThat(true, true));
     const refusing = new Quota('refusing', { tpm: 60_000 }, 10, storeThat(false, true));
-    const { tokens, run } = rig(granting, refusing);
+    const inMemory = new Quota('in memory', { tpm: 60_000 }, 10);
+    const { tokens, run } = rig(granting, refusing, inMemory);
     void run(tokens, 'a', 1_000);
     await settle();
     // The limiter that refuses returns its own units, which this one does not do.
-    expect([granting.tokensLeft(0), refusing.tokensLeft(0)]).toEqual([9_800, 8_800]);
+    expect([granting, refusing, inMemory].map((quota) => quota.tokensLeft(0))).toEqual([9_800, 8_800, 9_800]);
   });
 });
