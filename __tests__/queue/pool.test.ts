@@ -1,6 +1,7 @@
 import { EvictionPolicy } from '../../lib/queue/eviction';
 import { Entry } from '../../lib/queue/pool';
 import { Pools } from '../../lib/queue/pools';
+import type { Resource } from '../../lib/queue/queued-call';
 import { type CallOverrides, queuedCall, TestBucket } from './test-bucket';
 
 const ignore = () => undefined;
@@ -64,8 +65,8 @@ test('workBefore(): all calls at least as dense, capped in the own lane at what 
 
 test('findOpen(): the time at which the first closed resource opens; a call may start on the open ones', () => {
   const buckets = [new TestBucket(1), new TestBucket(2), new TestBucket(3)];
-  const ms = new Map(buckets.map((bucket, i) => [bucket, [100, 40, 0][i] as number]));
-  const pool = poolOf(buckets, { closedMs: (resource) => ms.get(resource as TestBucket) as number });
+  const ms = new Map<Resource, number>(buckets.map((bucket, i) => [bucket, [100, 40, 0][i] as number]));
+  const pool = poolOf(buckets, { closedMs: (resource) => ms.get(resource) ?? 0 });
   expect(pool.findOpen(1000)).toBe(1040);
   expect(pool.isAllHeld(0)).toBe(false);
   pool.resources[2]!.heldBy = 0;
