@@ -19,6 +19,10 @@ describe('Several quotas', () => {
     expect(boundOutput([large(), small()], cost, 0.25, 0)).toEqual({ input: 100, output: 245 });
     expect(boundOutput([large(), small()], cost, Infinity, 0)).toBe(cost);
     expect(boundOutput([free()], cost, 0.25, 0)).toBe(cost);
+    const spent = new Quota('spent', { tpd: 2_100 }, 10);
+    spent.take(cost, 0);
+    expect(boundOutput([spent], cost, Infinity, 0)).toBe(cost);
+    expect(boundOutput([spent], cost, 1, 0)).toEqual({ input: 100, output: 1 });
     expect(boundOutput([], cost, 0.25, 0)).toBe(cost);
     const exact = { input: 100, output: 980 };
     expect(boundOutput([small()], exact, 1, 0)).toBe(exact);

@@ -6,7 +6,7 @@ import { GrantRequest } from '../../lib/util/grant-request';
 const COST = { input: 300, output: 200 };
 const used = (input: number, output: number) => ({ kind: 'used', usage: { input, output } }) as const;
 
-/** A quota that records what is passed to it, and asks its store first if `units` are given. */
+/** A quota that records how it is called, and asks its store first if `units` are given. */
 function recordingQuota(...units: number[]) {
   const calls: unknown[][] = [];
   const cancelled: number[] = [];
