@@ -157,6 +157,7 @@ describe('A bucket of a cluster', () => {
 
   it('learns nothing about peers while it is full, as the level that it would have had is unknown', () => {
     const bucket = shared();
+    bucket.take(100, 0);
     bucket.syncLevel(9_700, 0);
     bucket.syncLevel(9_000, 2_000);
     expect(bucket.level(2_000)).toBe(9_000);
