@@ -7,6 +7,7 @@ import type { SpendLimit } from '../../lib/budget/spend-limit';
 import { storeCounter } from '../../lib/budget/store-counter';
 import { createWindow } from '../../lib/budget/window';
 import type { Call } from '../../lib/call/call';
+import type { OutageMode } from '../../lib/cluster/options';
 import { MemoryStore } from './memory-store';
 
 const HOUR_MS = 3_600_000;
@@ -132,6 +133,16 @@ describe('A budget in a store', () => {
   });
 });
 
+function spendLimitIn(store: MemoryStore, mode: OutageMode): SharedSpendLimit {
+  return new SharedSpendLimit({
+    counter: storeCounter(store, 'budget', HOUR_MS),
+    window: createWindow('hour', { timeZone: 'UTC', window: 'calendar' }),
+    limit: 100,
+    onOutage: () => mode,
+    onChange: () => undefined,
+  });
+}
+
 describe('A shared budget whose store is unreachable', () => {
   it.each([
     ['open', { kind: 'free' }],
@@ -140,13 +151,7 @@ describe('A shared budget whose store is unreachable', () => {
   ] as const)('has room as onOutage %s says: %j', async (mode, room) => {
     const store = new MemoryStore();
     store.mode = 'down';
-    const spendLimit = new SharedSpendLimit({
-      counter: storeCounter(store, 'budget', HOUR_MS),
-      window: createWindow('hour', { timeZone: 'UTC', window: 'calendar' }),
-      limit: 100,
-      onOutage: () => mode,
-      onChange: () => undefined,
-    });
+    const spendLimit = spendLimitIn(store, mode);
     await jest.advanceTimersByTimeAsync(10);
     expect(spendLimit.room(10)).toEqual(room);
     await spendLimit.close();
@@ -160,13 +165,7 @@ describe('A shared budget whose store fails after it has leased a part', () => {
     ['local-share', { kind: 'free' }],
   ] as const)('with onOutage %s has room for a call within the lease: %j', async (mode, room) => {
     const store = new MemoryStore();
-    const spendLimit = new SharedSpendLimit({
-      counter: storeCounter(store, 'budget', HOUR_MS),
-      window: createWindow('hour', { timeZone: 'UTC', window: 'calendar' }),
-      limit: 100,
-      onOutage: () => mode,
-      onChange: () => undefined,
-    });
+    const spendLimit = spendLimitIn(store, mode);
     await jest.advanceTimersByTimeAsync(10);
     expect(spendLimit.room(1)).toEqual({ kind: 'free' });
     store.mode = 'down';

@@ -70,7 +70,7 @@ describe('The code and message of an error with causes', () => {
     });
   });
 
-  it('are the code if there is no message', () => {
+  it('are the code without a message', () => {
     expect(classifyError(thrown('ECONNREFUSED', ''))).toMatchObject({ message: 'ECONNREFUSED' });
   });
 });

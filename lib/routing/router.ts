@@ -81,12 +81,7 @@ export class Router {
       }
       // Only a short wait for a quota or cooldown is a reason not to use a fallback. A quota held for other calls, for
       // which this one waits longer than the quota alone says, or a probe, which may fail, is not.
-      const { quotaWait } = trace;
-      if (quotaWait && quotaWait.obstacle.waitMs <= FALLBACK_DELAY_MS) {
-        const isHeld =
-          quotaWait.obstacle.kind === 'quota' && options.isHeld?.(quotaWait.option.endpoint.quota);
-        if (isHeld !== true) break;
-      }
+      if (trace.canStartWithin(FALLBACK_DELAY_MS, options.isHeld)) break;
     }
     return trace.noneAvailable();
   }

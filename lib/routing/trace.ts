@@ -48,7 +48,7 @@ export class Trace {
   /** Of the obstacles worth waiting for, the one that ends first. */
   #soonest: Blocked | undefined;
   /** Shortest wait for a quota or the end of a cooldown; undefined if none ends before the deadline. */
-  quotaWait: Blocked | undefined;
+  #quotaWait: Blocked | undefined;
 
   /** @param isSample Whether only the sample of the plan is considered. */
   constructor(plan: Plan, strategy: Strategy, now: number, isSample: boolean) {
@@ -76,8 +76,16 @@ export class Trace {
     if (kind === 'quota' || kind === 'slow') this.#isFull = true;
     if (waitMs >= this.#remainingMs || !TIMED.has(kind)) return;
     if (waitMs < (this.#soonest?.obstacle.waitMs ?? Infinity)) this.#soonest = entry;
-    const isShorter = waitMs < (this.quotaWait?.obstacle.waitMs ?? Infinity);
-    if (isShorter && (kind === 'quota' || kind === 'cooldown')) this.quotaWait = entry;
+    const isShorter = waitMs < (this.#quotaWait?.obstacle.waitMs ?? Infinity);
+    if (isShorter && (kind === 'quota' || kind === 'cooldown')) this.#quotaWait = entry;
+  }
+
+  /** Whether a quota refills or a cooldown ends within `ms`, and the quota is not held for other calls. */
+  canStartWithin(ms: number, isHeld: ((quota: Quota) => boolean) | undefined): boolean {
+    const wait = this.#quotaWait;
+    if (wait === undefined || wait.obstacle.waitMs > ms) return false;
+    const quota = quotaWaitedFor(wait);
+    return quota === undefined || isHeld?.(quota) !== true;
   }
 
   /** Blocked endpoints of the current stage and the earlier ones. */

@@ -1,18 +1,16 @@
+import { LIMIT_NAMES } from '../../budget/options';
 import type { BalancerConfig, BudgetOptions, EndpointConfig } from '../../index';
 
-const LIMITS_IN_USD = ['usdPerHour', 'usdPerDay', 'usdPerMonth'] as const;
-/** The limits that are divided among the processes. */
-const LIMITS = ['rpm', 'tpm', 'rpd', 'tpd', 'maxConcurrent', 'input', 'output', ...LIMITS_IN_USD] as const;
+const LIMITS_OF_CALLS = ['rpm', 'tpm', 'rpd', 'tpd', 'maxConcurrent', 'input', 'output'] as const;
+const LIMITS = [...LIMITS_OF_CALLS, ...LIMIT_NAMES] as const;
 
 /** Returns the configuration of each process. It contains an equal share of every limit that no store shares. */
 export function shareOf(config: BalancerConfig, workers: number): BalancerConfig {
   if (workers === 1 || config.cluster) return config;
   const { endpoints, quotaGroups, budgets, shadow } = config;
   const hasStore = budgets?.store !== undefined;
-  const share = <T extends object>(limits: T): T => {
-    const kept = hasStore ? picked(limits, LIMITS_IN_USD) : {};
-    return { ...divided(limits, workers), ...kept };
-  };
+  const names = hasStore ? LIMITS_OF_CALLS : LIMITS;
+  const share = <T extends object>(limits: T): T => divided(limits, workers, names);
   return {
     ...config,
     endpoints: endpoints.map((endpoint): EndpointConfig => {
@@ -33,9 +31,9 @@ export function shareOf(config: BalancerConfig, workers: number): BalancerConfig
 
 function budgetsShare(budgets: BudgetOptions, workers: number): BudgetOptions {
   const { perTenant } = budgets;
-  const share = divided(budgets, workers);
+  const share = divided(budgets, workers, LIMITS);
   if (!perTenant) return share;
-  const functions = LIMITS_IN_USD.flatMap((name) => {
+  const functions = LIMIT_NAMES.flatMap((name) => {
     const limit = perTenant[name];
     if (typeof limit !== 'function') return [];
     const ofTenant = (tenant: string): number | undefined => {
@@ -44,11 +42,15 @@ function budgetsShare(budgets: BudgetOptions, workers: number): BudgetOptions {
     };
     return [[name, ofTenant] as const];
   });
-  return { ...share, perTenant: { ...divided(perTenant, workers), ...Object.fromEntries(functions) } };
+  return {
+    ...share,
+    perTenant: { ...divided(perTenant, workers, LIMITS), ...Object.fromEntries(functions) },
+  };
 }
 
-function divided<T extends object>(limits: T, workers: number): T {
-  const shares = LIMITS.flatMap((name) => {
+/** @param names The limits that are divided among the processes. */
+function divided<T extends object>(limits: T, workers: number, names: readonly string[]): T {
+  const shares = names.flatMap((name) => {
     const value = (limits as Record<string, unknown>)[name];
     if (typeof value !== 'number') return [];
     // Concurrency is a whole number, and each process needs at least 1.
@@ -56,8 +58,4 @@ function divided<T extends object>(limits: T, workers: number): T {
     return [[name, share] as const];
   });
   return { ...limits, ...Object.fromEntries(shares) };
-}
-
-function picked(limits: object, names: readonly string[]): object {
-  return Object.fromEntries(Object.entries(limits).filter(([name]) => names.includes(name)));
 }

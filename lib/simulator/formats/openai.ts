@@ -43,7 +43,7 @@ export const openaiFormat = {
 } satisfies Format;
 
 /** The key in `api-key`, Azure's header, or the bearer token. */
-export function openaiKey({ headers }: RequestHead): string {
+function openaiKey({ headers }: RequestHead): string {
   const azureStyle = headers['api-key'];
   return typeof azureStyle === 'string' ? azureStyle : bearerToken(headers);
 }
