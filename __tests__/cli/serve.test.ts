@@ -122,6 +122,19 @@ describe('express-ai-balancer serve', () => {
     other.close();
   });
 
+  it('also exits if its port is in use while it connects to Redis', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const endpoints = [{ name: 'main', model: 'gpt-4o', apiKey: 'k' }];
+    const cluster = { redis: 'redis://127.0.0.1:1' };
+    const settings = { endpoints, cluster, serve: { tokens: false, port, host: '127.0.0.1' } };
+    const { code, err } = await run(CLI, 'serve', '--config', file('taken.json', JSON.stringify(settings)));
+    expect(err).toContain(`port ${port} of 127.0.0.1 is in use`);
+    expect(code).toBe(2);
+    other.close();
+  });
+
   it('lists every fault of a file: variables that are not set, and those of serve and of the endpoints', async () => {
     const path = file(
       'many.json',

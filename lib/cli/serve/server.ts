@@ -23,11 +23,17 @@ export class GatewayServer {
   /** Starts the server. Resolves to its port. */
   async listen(): Promise<number> {
     const { port, host } = this.#settings;
-    await this.#balancer.ready();
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, resolve);
-    });
+    try {
+      await this.#balancer.ready();
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(port, host, resolve);
+      });
+    } catch (error) {
+      // A connection to Redis would keep the process alive.
+      await this.#balancer.close({ graceMs: 0 });
+      throw error;
+    }
     return (this.#server.address() as { port: number }).port;
   }
 
