@@ -96,6 +96,12 @@ describe('resolveConfig() with other faults', () => {
     },
   );
 
+  it.each([undefined, ''])('asks whether the variable is set if the Redis is %j', (redis) => {
+    expect(faultsOf(configWith({ cluster: { redis } }))).toEqual([
+      expect.stringMatching(/^cluster\.redis: expected a redis:.*is the environment variable set\?/) as string,
+    ]);
+  });
+
   it('accepts the options of a Redis client', () => {
     expect(faultsOf(configWith({ cluster: { redis: { host: 'cache', port: 6379 } } }))).toEqual([]);
   });

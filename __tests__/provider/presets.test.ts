@@ -173,6 +173,15 @@ describe('Preset', () => {
     expect(faultOf(() => azureOpenAI(undefined as never))).toContain('azureOpenAI().resource: expected');
   });
 
+  it('names the options of azureOpenAI() for an unknown one', () => {
+    const given = { resource: 'r', apiKey, deployments: ['gpt-4o'], deployment: 'x', models: ['gpt-4o'] };
+    const fault = faultOf(() => azureOpenAI(given as never));
+    expect(fault).toContain(
+      "azureOpenAI().deployment: expected a known option (did you mean 'deployments'?), got an unknown option",
+    );
+    expect(fault).toContain('azureOpenAI().models: expected one of deployments, resource, apiVersion, apiKey,');
+  });
+
   it('reports all invalid options at once without printing the key', () => {
     const fault = faultOf(() => openai({ apikey: 'sk-secret', models: [], rmp: 5 } as never));
     expect(fault).toContain("openai().apikey: expected a known option (did you mean 'apiKey'?)");

@@ -282,6 +282,14 @@ const CALLS: Record<string, Mistake> = {
     status: 404,
     answer: /no endpoint serves the model 'gpt-4-turbo'; configured models: gpt-4o-mini/,
   },
+  'a misspelled model': {
+    handler: async (req, res) => res.json(await ask(req, { model: 'gpt-4o-mimi' })),
+    printed: [
+      /no endpoint serves the model 'gpt-4o-mimi' \(did you mean 'gpt-4o-mini'\?\); configured models: gpt-4o-mini/,
+    ],
+    status: 404,
+    answer: /did you mean 'gpt-4o-mini'\?/,
+  },
   'an account without credit': {
     config: ({ http }) => one({ baseURL: `${http}/v1`, apiKey: SPENT_KEY }),
     printed: [
@@ -321,9 +329,9 @@ const CALLS: Record<string, Mistake> = {
   },
   'an empty body': {
     handler: async (req, res) => res.json(await req.ai.chat({} as never)),
-    printed: [/messages: expected an array with at least one message \(the body is empty\), got undefined/],
+    printed: [/messages: expected an array with at least one message \(the body is empty; if it is req\.body: is express\.json\(\) mounted before the route, .*\), got undefined/],
     status: 400,
-    answer: /the body is empty/,
+    answer: /the body is empty; if it is req\.body: is express\.json\(\) mounted before the route/,
   },
   'a route before express.json()': {
     handler: async (req, res) => {

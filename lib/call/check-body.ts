@@ -6,6 +6,9 @@ import * as check from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
 
+const PARSER_HINT =
+  'if it is req.body: is express.json() mounted before the route, and is the content type JSON?';
+
 const CHAT_FIELDS: check.Checks = {
   model: check.nonEmptyString,
   stream: check.nullable(check.boolean),
@@ -47,7 +50,8 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
   if (!isObject(body)) throw notABody('an OpenAI chat request such as { model, messages }', body);
   const { messages } = body;
   if (!Array.isArray(messages) || messages.length === 0) {
-    const hint = Object.keys(body).length === 0 ? ' (the body is empty)' : '';
+    const isEmpty = Object.keys(body).length === 0;
+    const hint = isEmpty ? ` (the body is empty; ${PARSER_HINT})` : '';
     throw check.fieldError('messages', `an array with at least one message${hint}`, messages);
   }
   for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
@@ -103,9 +107,8 @@ export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody
 }
 
 function notABody(expected: string, body: unknown): Error {
-  const hint =
-    ' (if it is req.body: is express.json() mounted before the route, and is the content type JSON?)';
-  return check.fieldError('body', body === undefined ? expected + hint : expected, body);
+  const hint = body === undefined ? ` (${PARSER_HINT})` : '';
+  return check.fieldError('body', expected + hint, body);
 }
 
 /**

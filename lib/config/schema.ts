@@ -53,11 +53,12 @@ const dialect = v.validator<Dialect>(
     (value.chunks === undefined || typeof value.chunks === 'function'),
 );
 
-const redis = v
-  .validator<ClusterOptions['redis']>(
-    'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
+const REDIS = 'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster';
+const redis = z
+  .custom<ClusterOptions['redis']>(
     (value) =>
       typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
+    { error: ({ input }) => (input ? REDIS : `${REDIS} (is the environment variable set?)`) },
   )
   // Refuses `host: undefined`, with which ioredis would connect to 127.0.0.1.
   .refine((value) => !(isObject(value) && 'host' in value && value.host === undefined), {

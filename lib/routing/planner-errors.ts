@@ -1,13 +1,20 @@
 import { AiBalancerError, badRequest } from '../errors';
 import { nativeRequest } from '../responses/native-route';
+import { didYouMean } from '../util/did-you-mean';
 import type { CallNeeds } from './needs';
 import type { Plan } from './plan';
 
+/** The most models or endpoints that a message lists. */
+const MAX_LISTED = 20;
+
 export function modelNotServedError(model: string, models: readonly string[]): AiBalancerError {
   const publicMessage = `no endpoint serves the model '${printable(model)}'`;
+  const near = didYouMean(model, models);
+  const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
+  const listed = models.length > MAX_LISTED ? [...models.slice(0, MAX_LISTED), '...'] : models;
   return new AiBalancerError(
     'ERR_AI_NO_ENDPOINT',
-    `${publicMessage}; configured models: ${models.join(', ')}`,
+    `${publicMessage}${hint}; configured models: ${listed.join(', ')}`,
     { status: 404, param: 'model', publicMessage },
   );
 }
@@ -32,7 +39,7 @@ export function noEndpointError({ call, needs, removed }: Plan): AiBalancerError
     );
   }
   const message = (reasons: readonly string[]): string =>
-    `no endpoint can serve ${model}${reasons.length > 0 ? ': ' : ''}${reasons.slice(0, 20).join('; ')}`;
+    `no endpoint can serve ${model}${reasons.length > 0 ? ': ' : ''}${reasons.slice(0, MAX_LISTED).join('; ')}`;
   return new AiBalancerError('ERR_AI_NO_ENDPOINT', message(byEndpoint), {
     status: 404,
     publicMessage: message([...new Set(causes)]),

@@ -1,6 +1,6 @@
 import type { Optional } from '../../util/optional';
 import type { EndpointConfig } from '../endpoint-config';
-import { createPresetEndpoints, type PresetOptions } from './preset';
+import { COMMON_OPTIONS, createPresetEndpoints, type PresetOptions } from './preset';
 
 export type { PresetOptions };
 
@@ -105,7 +105,8 @@ export function azureOpenAI(options: AzureOptions): EndpointConfig[] {
   ];
   // Without a deployment, 'none' prevents a second fault about missing models.
   const models = names.size > 0 ? [...names.keys()] : ['none'];
-  const preset = { provider: 'azure', name: 'azureOpenAI', models, ownFaults };
+  const known = ['deployments', 'resource', 'apiVersion', ...COMMON_OPTIONS];
+  const preset = { provider: 'azure', name: 'azureOpenAI', models, options: known, ownFaults };
   const endpoints = createPresetEndpoints(preset, {
     ...common,
     ...(baseURL === undefined ? {} : { baseURL }),

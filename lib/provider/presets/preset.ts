@@ -20,7 +20,9 @@ const ENDPOINT_OPTIONS = [
   'headers',
   'timeouts',
 ] as const satisfies readonly (keyof EndpointConfig)[];
-const KNOWN_OPTIONS: readonly string[] = ['apiKey', 'models', 'namePrefix', ...ENDPOINT_OPTIONS];
+/** Names of the options that all presets have. */
+export const COMMON_OPTIONS: readonly string[] = ['apiKey', 'namePrefix', ...ENDPOINT_OPTIONS];
+const KNOWN_OPTIONS: readonly string[] = ['models', ...COMMON_OPTIONS];
 
 /**
  * Options of a preset. Endpoint options apply to every endpoint that the preset creates; limits apply to each model
@@ -40,6 +42,8 @@ export interface Preset {
   readonly provider: string;
   /** Name of the preset's function, for error messages. Default: `provider`. */
   readonly name?: string;
+  /** Names of the options, if they differ from those of `PresetOptions`. */
+  readonly options?: readonly string[];
   /** Faults of options that only this preset has. */
   readonly ownFaults?: readonly string[];
   /** Default models; undefined if the caller must set `models`. */
@@ -60,7 +64,7 @@ export function createPresetEndpoints(
 ): EndpointConfig[] {
   const { apiKey, models = preset.models, namePrefix = preset.provider, ...given } = options ?? {};
   const faults = [
-    ...optionFaults(options ?? {}),
+    ...optionFaults(options ?? {}, preset.options ?? KNOWN_OPTIONS),
     ...(preset.ownFaults ?? []),
     ...keyFaults(preset.provider, apiKey),
     ...modelFaults(models),
@@ -78,12 +82,10 @@ export function createPresetEndpoints(
   }));
 }
 
-function optionFaults(given: object): string[] {
+function optionFaults(given: object, known: readonly string[]): string[] {
   return Object.keys(given)
-    .filter((name) => !KNOWN_OPTIONS.includes(name))
-    .map(
-      (name) => `${name.slice(0, 64)}: expected ${knownOption(name, KNOWN_OPTIONS)}, got an unknown option`,
-    );
+    .filter((name) => !known.includes(name))
+    .map((name) => `${name.slice(0, 64)}: expected ${knownOption(name, known)}, got an unknown option`);
 }
 
 function keyFaults(provider: string, apiKey: unknown): string[] {
