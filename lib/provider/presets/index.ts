@@ -19,9 +19,8 @@ export function holysheep(options: PresetOptions): EndpointConfig[] {
 }
 
 /**
- * The OpenAI API. Limits depend on the usage tier of the account: set `rpm` and `tpm`. Without them, the balancer learns
- * the limits from the rate-limit headers of the first answers. Default models: the GPT-4.1 and GPT-4o models and the
- * text-embedding-3 models.
+ * The OpenAI API. Limits depend on the usage tier of the account: set `rpm` and `tpm`. Without them, no call is held back
+ * until the API answers 429. Default models: the GPT-4.1 and GPT-4o models and the text-embedding-3 models.
  *
  * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
  * @example openai({ apiKey: process.env.OPENAI_API_KEY, rpm: 500, tpm: 200_000 })
