@@ -36,3 +36,10 @@ export interface AttemptSlotParts<E extends SlotEndpoint> {
   /** Applies the outcome to the endpoint. */
   readonly apply: (outcome: AttemptOutcome) => void;
 }
+
+/** The time limit of an attempt, in milliseconds. */
+export interface TimeLimit {
+  readonly ms: number;
+  /** The limit that the attempt would have if its call had no deadline. */
+  readonly withoutDeadlineMs: number;
+}

@@ -1,7 +1,8 @@
 import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
-import { ruleFor } from '../failure/detail';
+import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { Outcome } from '../health/breaker-types';
+import { CONNECT_TIMEOUT } from '../http/connection/wire-errors';
 import {
   type ExchangeOptions,
   exchangeStream,
@@ -17,7 +18,7 @@ import type { Settlement } from '../quota/reservation';
 import { clipUsage } from '../quota/usage-bound';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 import { settlementOf, settlementOfUsage } from './attempt-outcome';
-import type { AttemptSlotParts, SlotEndpoint } from './attempt-slot-parts';
+import type { AttemptSlotParts, SlotEndpoint, TimeLimit } from './attempt-slot-parts';
 
 /**
  * An attempt counts as failed if the endpoint has answered neither it nor any other attempt for MIN_SILENCE_MS
@@ -53,6 +54,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
   readonly #silenceMs: number;
   #silenceTimer: Timer | undefined;
   #state: State = { kind: 'waiting' };
+  #timeLimit: TimeLimit | undefined;
 
   constructor(parts: AttemptSlotParts<E>, now: number) {
     this.#parts = parts;
@@ -90,6 +92,11 @@ export class AttemptSlot<E extends SlotEndpoint> {
     call.signal.removeEventListener('abort', cancel);
     if (!isConfirmed || !isPaid) cancel();
     return isConfirmed && isPaid;
+  }
+
+  /** Sets the limit that decides whose fault a timeout is: the endpoint's or that of the caller's deadline. */
+  setTimeLimit(limit: TimeLimit): void {
+    this.#timeLimit = limit;
   }
 
   /** Sends the attempt and reads the whole answer. Rejects with UpstreamFailure. */
@@ -163,7 +170,9 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const rule = ruleFor(detail);
     const wasSilent = state.kind === 'silent' || (state.kind === 'streaming' && state.wasSilent);
     const isCallersDeadline =
-      detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
+      detail.class === 'timeout' &&
+      (now >= call.deadlineAt || (state.kind === 'waiting' && this.#isEndedForDeadline(detail, now))) &&
+      !this.#hasUsedHalfTimeout(now);
     const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
     // Of a call's failures at this endpoint only one counts, however often the call is retried. The failure of a probe
     // is reported to the breaker in any case.
@@ -247,6 +256,20 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#parts.reservation.settle(settlement, now);
     this.#parts.spending?.settleAs(settlement);
     this.endpoint.tokensCharged.recordOutput(output);
+  }
+
+  /**
+   * Whether the attempt was ended before the deadline, only to leave time for another endpoint. False if the endpoint
+   * answers no attempt at all: then it is to blame.
+   */
+  #isEndedForDeadline({ code }: FailureDetail, now: number): boolean {
+    if (!this.#timeLimit || code === CONNECT_TIMEOUT) return false;
+    const { ms, withoutDeadlineMs } = this.#timeLimit;
+    const elapsedMs = now - this.startedAt;
+    if (elapsedMs < ms || elapsedMs >= withoutDeadlineMs) return false;
+    const { activity } = this.endpoint.health;
+    activity.recordUnanswered(this.startedAt);
+    return activity.unansweredMs(now) < this.#silenceMs;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { type Call, remainingMs } from '../call/call';
+import type { TimeLimit } from '../endpoint/attempt-slot-parts';
 import type { Endpoint } from '../endpoint/endpoint';
 
 /**
@@ -18,12 +19,12 @@ const REASONING_MS = 300_000;
 const ALTERNATIVE_FACTOR = 1.5;
 
 /**
- * The time limit of an attempt, in milliseconds: for a stream until its first content, else until the whole answer. If
- * another endpoint could still serve the call, a silent attempt is ended early enough to try that one.
+ * The time limit of an attempt: for a stream until its first content, else until the whole answer. If another endpoint
+ * could still serve the call, a silent attempt is ended early enough to try that one.
  *
  * @param alternativeMs The shortest predicted time of another endpoint; Infinity if there is none.
  */
-export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: number): number {
+export function attemptLimit(call: Call, endpoint: Endpoint, alternativeMs: number): TimeLimit {
   const now = performance.now();
   const remaining = Math.max(1, remainingMs(call, now));
   const expected = endpoint.predictLatency(call, now);
@@ -33,7 +34,7 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
   const expectedMs = call.stream ? expected.firstTokenMs : expected.totalMs;
   const switchByMs = remaining - ALTERNATIVE_FACTOR * alternativeMs;
   const switchLimitMs = switchByMs > ALTERNATIVE_FACTOR * expectedMs ? switchByMs : Infinity;
-  return Math.min(remaining, ownLimitMs, switchLimitMs);
+  return { ms: Math.min(remaining, ownLimitMs, switchLimitMs), withoutDeadlineMs: ownLimitMs };
 }
 
 /**

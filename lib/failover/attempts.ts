@@ -5,7 +5,7 @@ import type { FailureDetail } from '../failure/detail';
 import { UpstreamFailure } from '../http/upstream-failure';
 import { within } from '../util/timers';
 import { Alternative } from './alternative';
-import { attemptLimitMs, probeLimitMs } from './attempt-limit';
+import { attemptLimit, probeLimitMs } from './attempt-limit';
 import { abortedError, deadlineError } from './call-errors';
 import {
   addFailure,
@@ -85,8 +85,9 @@ export class Attempts {
   ): RunningAttempt<T> {
     const { call } = state;
     const alternative = new Alternative(state, this.#parts.routes, slot.endpoint);
-    const attemptMs = attemptLimitMs(call, slot.endpoint, alternative.expectedMs());
-    const limitMs = probeAbort ? probeLimitMs(call, slot.endpoint, attemptMs) : attemptMs;
+    const limit = attemptLimit(call, slot.endpoint, alternative.expectedMs());
+    slot.setTimeLimit(limit);
+    const limitMs = probeAbort ? probeLimitMs(call, slot.endpoint, limit.ms) : limit.ms;
     const extensionMs = probeAbort ? undefined : (): number => alternative.extensionMs();
     const { maxResponseBytes } = this.#parts.routes();
     const abort = probeAbort ?? new LinkedAbort(call.signal);

@@ -4,14 +4,27 @@
  */
 export class AnswerActivity {
   #lastAnswerAt = -Infinity;
+  #unansweredSince = Infinity;
   #streams = 0;
 
   recordAnswer(now: number): void {
     this.#lastAnswerAt = now;
+    this.#unansweredSince = Infinity;
+  }
+
+  /** Records the end of an attempt that was sent at this time and had no answer. */
+  recordUnanswered(sentAt: number): void {
+    if (sentAt > this.#lastAnswerAt) this.#unansweredSince = Math.min(this.#unansweredSince, sentAt);
+  }
+
+  /** Milliseconds for which the endpoint has been asked and has answered nothing; 0 while it streams an answer. */
+  unansweredMs(now: number): number {
+    return this.#streams > 0 ? 0 : Math.max(0, now - this.#unansweredSince);
   }
 
   recordStreamStart(): void {
     this.#streams++;
+    this.#unansweredSince = Infinity;
   }
 
   recordStreamEnd(now: number): void {

@@ -1,0 +1,76 @@
+import axios, { type AxiosAdapter } from 'axios';
+import { type Balancer, createBalancer } from 'express-ai-balancer';
+
+const MODELS = { m: { latency: { firstTokenMs: 50, msPerPromptToken: 0, msPerOutputToken: 0.5 } } };
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => jest.useRealTimers());
+
+/** A balancer over two tiers. A call takes as long at an endpoint as the function says. */
+function balancerOver(latencyMs: (endpoint: string, text: string) => number): Balancer {
+  const adapter: AxiosAdapter = async (config) => {
+    const endpoint = (config.baseURL ?? config.url ?? '').includes('first') ? 'first' : 'second';
+    await new Promise((resolve) => setTimeout(resolve, latencyMs(endpoint, String(config.data))));
+    const message = { role: 'assistant', content: 'Tomorrow.' };
+    const data = {
+      id: 'x',
+      object: 'chat.completion',
+      created: 1,
+      model: 'm',
+      choices: [{ index: 0, message, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 },
+    };
+    const headers = { 'content-type': 'application/json' };
+    return { status: 200, statusText: 'OK', headers, data: JSON.stringify(data), config };
+  };
+  return createBalancer({
+    logger: false,
+    hedge: false,
+    models: MODELS,
+    endpoints: ['first', 'second'].map((name, tier) => ({
+      name,
+      model: 'm',
+      tier,
+      baseURL: `http://${name}.test/v1`,
+    })),
+    http: { axios: axios.create({ adapter }) },
+  });
+}
+
+/** Makes a call and lets the time pass until it ends. Resolves to its text, or to its error's code. */
+async function ask(balancer: Balancer, content: string, timeoutMs: number, maxTokens = 1_000) {
+  const body = { model: 'm', max_tokens: maxTokens, messages: [{ role: 'user' as const, content }] };
+  const call = balancer.chat(body, { timeoutMs }).then(
+    (answer) => answer.choices[0]?.message.content,
+    (error: unknown) => (error as { code: string }).code,
+  );
+  await jest.advanceTimersByTimeAsync(timeoutMs + 100);
+  return call;
+}
+
+const stateOf = (balancer: Balancer, name: string) =>
+  balancer.stats().endpoints.find((endpoint) => endpoint.name === name)?.state;
+
+describe('Attempts that end early because of the deadline of their call', () => {
+  it('do not open the breaker of an endpoint that serves other calls', async () => {
+    const balancer = balancerOver((_endpoint, text) => (text.includes('story') ? 4_000 : 200));
+    for (let call = 0; call < 8; call++) {
+      expect(await ask(balancer, 'short', 10_000, 50)).toBe('Tomorrow.');
+      expect(await ask(balancer, 'a long story', 2_500)).toBe('ERR_AI_DEADLINE');
+      expect(stateOf(balancer, 'first')).toBe('closed');
+    }
+    const { failures } = balancer.stats().endpoints[0] ?? {};
+    expect(failures).toBe(0);
+    await balancer.close();
+  });
+
+  it('open the breaker of an endpoint that answers no attempt', async () => {
+    const balancer = balancerOver((endpoint) => (endpoint === 'first' ? 1e9 : 60));
+    const opened = new Promise((resolve) => balancer.on('breaker', resolve));
+    for (let call = 0; call < 20; call++)
+      expect(await ask(balancer, `question ${call}`, 2_000, 50)).toBe('Tomorrow.');
+    expect(await opened).toMatchObject({ endpoint: 'first', state: 'open' });
+    void balancer.close();
+    await jest.runOnlyPendingTimersAsync();
+  });
+});
