@@ -1,5 +1,5 @@
 import express from 'express';
-import { aiBalancer, aiGateway } from 'express-ai-balancer';
+import { aiBalancer, aiGateway, createFetch } from 'express-ai-balancer';
 import request from 'supertest';
 import { AnswerStore } from '../../lib/failover/sharing/answer-store';
 import { openaiDialect } from '../../lib/provider/openai/openai-dialect';
@@ -47,6 +47,21 @@ describe('idempotency: a call with a key', () => {
     const hasty = await rejection(balancer.chat(BODY, { ...KEY, timeoutMs: 40 }));
     expect(hasty).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
     expect((await waiting).object).toBe('chat.completion');
+  });
+
+  it('is sent again for a caller with time left when the deadline of the first caller has ended the call', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: (arrival) => (arrival.nth === 1 ? undefined : answer('late')(arrival)) },
+      { idempotency: true },
+    );
+    const first = rejection(balancer.chat(BODY, { ...KEY, timeoutMs: 1_000 }));
+    await until(() => upstream.count('a') === 1);
+    const others = [1, 2].map(() => balancer.chat(BODY, { ...KEY, timeoutMs: 20_000 }).withRoute());
+    expect(await first).toMatchObject({ code: 'ERR_AI_DEADLINE' });
+    const served = await Promise.all(others);
+    expect(served.map(({ data }) => data.choices[0]?.message.content)).toEqual(['late', 'late']);
+    expect(served.map(({ route }) => route.shared)).toEqual([undefined, 'joined']);
+    expect(upstream.count('a')).toBe(2);
   });
 
   it('is refused if the body differs, whether the first call is still running or has been answered', async () => {
@@ -134,6 +149,19 @@ describe('idempotency: the header Idempotency-Key', () => {
     expect(again.headers['x-ai-attempts']).toBe('0');
     expect((await post('x', OTHER)).status).toBe(400);
     expect((await post('y', OTHER)).status).toBe(200);
+    expect(upstream.count('a')).toBe(2);
+  });
+
+  it('makes createFetch() send a repeated request once, also with a long key', async () => {
+    const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
+    const post = (key: string) =>
+      createFetch(balancer)('http://balancer/v1/chat/completions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify(BODY),
+      });
+    const long = 'k'.repeat(2_000);
+    for (const key of [long, long, 'short']) expect((await post(key)).status).toBe(200);
     expect(upstream.count('a')).toBe(2);
   });
 

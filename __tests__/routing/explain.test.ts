@@ -83,7 +83,17 @@ describe('balancer.explain()', () => {
       code: 'ERR_AI_NO_ENDPOINT',
       message: "no endpoint can serve the call: a (tags: lacks the tag 'eu'); b (tags: lacks the tag 'eu')",
     });
-    expect(balancer.explain({ model: 'unknown', messages: MESSAGES }, { endpoint: 'b' }).pick).toBe('b');
+    await balancer.close();
+  });
+
+  it('picks the endpoint that the call names, and throws for a model that no endpoint serves', async () => {
+    const balancer = createBalancer({ endpoints: [endpoint('a'), endpoint('b')] });
+    const explain = (model: string) => balancer.explain({ model, messages: MESSAGES }, { endpoint: 'b' });
+    expect(explain('gpt-4o').pick).toBe('b');
+    expect(() => explain('gpt-4')).toThrow("no endpoint serves the model 'gpt-4' (did you mean 'gpt-4o'?)");
+    await expect(
+      balancer.embeddings({ model: 'gpt-4', input: 'x' }, { endpoint: 'b' }),
+    ).rejects.toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404 });
     await balancer.close();
   });
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { CONTEXT_CHECKS, checkCallOptions } from '../call/check-options';
 import type { CallOptions, RequestContext } from '../call/context';
 import { type ContextHeader, HARMLESS_HEADERS } from '../config/middleware-options';
@@ -60,4 +60,11 @@ export function readOptionHeaders(
 /** Returns the client's request id if it is safe to log, otherwise a new one. */
 export function requestIdFrom(given: unknown): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** Returns the key of an `idempotency-key` header, or the hash of a long one; undefined if there is none. */
+export function idempotencyKeyFrom(given: string | readonly string[] | null | undefined): string | undefined {
+  const key = String(given ?? '');
+  if (key === '') return undefined;
+  return key.length > 256 ? createHash('sha256').update(key).digest('hex') : key;
 }

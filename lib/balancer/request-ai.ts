@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { createApiFetch } from '../api/api-fetch';
 import type { ApiCalls } from '../api/api-request';
-import { type HeaderOptions, requestIdFrom } from '../api/option-headers';
+import { type HeaderOptions, idempotencyKeyFrom, requestIdFrom } from '../api/option-headers';
 import type { AICall } from '../call/ai-call';
 import type { ApiOperation, ChatBody, EmbeddingBody, ResponseBody } from '../call/body';
 import type { Call } from '../call/call';
@@ -93,7 +92,7 @@ export class RequestState {
     this.balancer = balancer;
     this.#request = request;
     this.#context = { requestId: requestIdFrom(request.headers['x-request-id']), type: 'chat', priority: 3 };
-    this.#idempotencyKey = idempotencyKeyOf(request);
+    this.#idempotencyKey = idempotencyKeyFrom(request.headers['idempotency-key']);
     this.ai = new OwnRequestAi(this, (operation, body, options) => this.#call(operation, body, options));
   }
 
@@ -257,14 +256,6 @@ class OwnRequestAi implements RequestAi {
   get context(): RequestContext {
     return this.#state.context;
   }
-}
-
-/** Reads the request's `idempotency-key` header; a long key is replaced by its hash. */
-function idempotencyKeyOf(req: Request): string | undefined {
-  const given = req.headers['idempotency-key'];
-  if (given === undefined || given.length === 0) return undefined;
-  const key = String(given);
-  return key.length > 256 ? createHash('sha256').update(key).digest('hex') : key;
 }
 
 function notLiveError(): AiBalancerError {

@@ -1,5 +1,5 @@
 import { type ApiFetchParts, createApiFetch } from '../api/api-fetch';
-import { readOptionHeaders, requestIdFrom } from '../api/option-headers';
+import { idempotencyKeyFrom, readOptionHeaders, requestIdFrom } from '../api/option-headers';
 import type { Balancer } from '../balancer/balancer';
 import { checkOptions } from '../balancer/check-options';
 import { INTERNALS } from '../balancer/internals';
@@ -44,10 +44,10 @@ export function createFetch(balancer: Balancer, options: CreateFetchOptions = {}
     const context = typeof given === 'function' ? callAppSync('context()', given) : given;
     if (context !== undefined) checkContext(context);
     const fromHeaders = readOptionHeaders((name) => headers.get(name), allowHeaders);
-    const idempotencyKey = headers.get('idempotency-key') ?? '';
+    const idempotencyKey = idempotencyKeyFrom(headers.get('idempotency-key'));
     const requestId = requestIdFrom(headers.get('x-request-id') ?? context?.requestId);
     const callOptions: CallOptions = {
-      ...(idempotencyKey === '' ? {} : { idempotencyKey }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...defaults,
       ...context,
       ...fromHeaders.context,

@@ -134,13 +134,13 @@ export class Planner {
     const { model } = call;
     if (model === undefined) return [this.#all];
     const requested = this.#byModel.get(model);
-    if (requested === undefined && call.endpoint === undefined) {
-      throw modelNotServedError(model, this.models);
-    }
-    const first = requested ?? this.#all;
+    if (requested === undefined) throw modelNotServedError(model, this.models);
     // Embeddings of different models can't be mixed, so embeddings have no fallbacks.
-    const next = call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, first));
-    return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
+    const next =
+      call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, requested));
+    return next.length === 0
+      ? [requested]
+      : [requested, ...next.map((name) => this.#byModel.get(name) ?? [])];
   }
 
   /**

@@ -1,7 +1,6 @@
 import type { ChatBody } from '../../call/body';
 import type { Call } from '../../call/call';
 import { fingerprint } from '../../call/fingerprint';
-import { AiBalancerError } from '../../errors';
 import type { WholeResult } from '../call-result';
 import { type SendWhole, SharedRun } from './shared-run';
 
@@ -21,10 +20,7 @@ export class Coalescer {
     for (;;) {
       const run = this.#runFor(key, call);
       const end = await run.join(call);
-      if (end.kind === 'answer' || run.isLedBy(call)) return end;
-      if (!isDeadlineError(end.error) || performance.now() >= call.deadlineAt) return end;
-      // The first caller's deadline has ended the shared call, but this caller has time left: join or start another
-      // one.
+      if (!run.hasEndedTooEarly(call, end)) return end;
     }
   }
 
@@ -50,8 +46,4 @@ function coalesceKey(call: Call): string | undefined {
   const { requestId: _requestId, session: _session, ...terms } = call.context;
   const { fallbacks, hedge, endpoint, startedAt, deadlineAt } = call;
   return fingerprint(call, [terms, fallbacks, hedge, endpoint, Math.round(deadlineAt - startedAt)]);
-}
-
-function isDeadlineError(error: unknown): boolean {
-  return AiBalancerError.isInstance(error) && error.code === 'ERR_AI_DEADLINE';
 }

@@ -28,20 +28,28 @@ export class Idempotency {
     const digest = fingerprint(call);
     if (digest === undefined) return this.#send(call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
-    const running = this.#running.get(name);
-    if (running?.run.isOpen) return running.digest === digest ? running.run.join(call) : keyReuseFailure();
-    const answer = this.#answers.get(name);
-    if (answer) {
-      if (answer.digest !== digest) return keyReuseFailure();
-      return { kind: 'answer', data: answer.data, route: sharedReport(call, answer.route, 'replayed') };
+    for (;;) {
+      const running = this.#running.get(name);
+      const isRunning = running?.run.isOpen === true;
+      const answer = isRunning ? undefined : this.#answers.get(name);
+      const known = isRunning ? running : answer;
+      if (known && known.digest !== digest) return keyReuseFailure();
+      if (answer)
+        return { kind: 'answer', data: answer.data, route: sharedReport(call, answer.route, 'replayed') };
+      const run = isRunning ? running.run : this.#start(name, digest, call);
+      const end = await run.join(call);
+      if (!run.hasEndedTooEarly(call, end)) return end;
     }
+  }
+
+  #start(name: string, digest: string, call: Call): SharedRun {
     const run = new SharedRun(call, this.#send);
     this.#running.set(name, { digest, run });
     void run.end.then((end) => {
       if (this.#running.get(name)?.run === run) this.#running.delete(name);
       if (end.kind === 'answer') this.#answers.set(name, { digest, data: end.data, route: end.route });
     });
-    return run.join(call);
+    return run;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Call } from '../../call/call';
 import { LinkedAbort } from '../../call/linked-abort';
+import { AiBalancerError } from '../../errors';
 import type { RouteReport } from '../../route-report';
 import { deadlineError } from '../call-errors';
 import type { WholeResult } from '../call-result';
@@ -31,8 +32,10 @@ export class SharedRun {
     return !this.#abort.aborted;
   }
 
-  isLedBy(call: Call): boolean {
-    return call === this.#leader;
+  /** Whether the first caller's deadline has ended the upstream call, but this caller has time left for another one. */
+  hasEndedTooEarly(call: Call, end: WholeResult): boolean {
+    if (end.kind === 'answer' || call === this.#leader || performance.now() >= call.deadlineAt) return false;
+    return AiBalancerError.isInstance(end.error) && end.error.code === 'ERR_AI_DEADLINE';
   }
 
   /** Resolves to the result, or to a failure as soon as this caller leaves. Never rejects. */
