@@ -11,7 +11,10 @@ export interface RequestContext {
   requestId: string;
   /** Default: classified from the body. */
   type: RequestType;
-  /** Weight in the wait queue: each level counts 2.5 times the one below, so 5 weighs 39 times 1. Default 3. */
+  /**
+   * Weight in the wait queue: 5 is the most important, 1 the least. Each level counts 2.5 times the one below, so 5
+   * weighs 39 times 1. Default 3.
+   */
   priority: Priority;
   /** Deadline of the whole answer, in milliseconds from the start of the call. Default: none beyond the timeouts. */
   maxLatencyMs?: number | undefined;

@@ -15,7 +15,8 @@ export interface RateLimitGuardOptions extends TenantLimitOptions {
    */
   tenant?: ((req: Request) => string | null | undefined | Promise<string | null | undefined>) | undefined;
   /**
-   * Returns the priority of the request's calls, 1 to 5. `smartRouter` and a call's own options override it. Default 3.
+   * Returns the priority of the request's calls: 1 (lowest) to 5 (highest). `smartRouter` and a call's own options
+   * override it. Default 3.
    */
   priority?:
     | ((req: Request) => Priority | null | undefined | Promise<Priority | null | undefined>)
