@@ -10,13 +10,15 @@ interface Case {
   readonly out?: readonly (string | RegExp)[];
   readonly not?: readonly (string | RegExp)[];
   readonly notes?: readonly (string | RegExp)[];
+  readonly notNotes?: readonly (string | RegExp)[];
 }
 
-function check({ source, args = [], out = [], not = [], notes = [] }: Case): void {
+function check({ source, args = [], out = [], not = [], notes = [], notNotes = [] }: Case): void {
   const written = runMigrate(file('source.json', JSON.stringify(source)), ...args);
   for (const text of out) expect(written.out).toMatch(text);
   for (const text of not) expect(written.out).not.toMatch(text);
   for (const text of notes) expect(written.notes).toMatch(text);
+  for (const text of notNotes) expect(written.notes).not.toMatch(text);
 }
 
 function failure(source: object, ...args: readonly string[]): unknown {
@@ -46,6 +48,36 @@ describe('express-ai-balancer migrate from LiteLLM', () => {
     [
       'separate limits for input and output tokens',
       { source: one({ itpm: 900, otpm: 300, tpm: 7 }), out: ['tpm: { input: 900, output: 300 }'] },
+    ],
+    [
+      'models that are not in the catalogue, and the name of an Azure deployment as the model', // terms-ok: Azure's word
+      {
+        source: {
+          model_list: [
+            { model_name: 'chat', litellm_params: { model: 'azure/shop-4o', api_base: 'https://a.example' } },
+            { model_name: 'own', litellm_params: { model: 'openai/shop-1', api_base: 'http://b.example/v1' } },
+          ],
+        },
+        out: ["model: 'shop-4o'"],
+        notes: [
+          /Check these first:[^]*no price on: chat, own; the catalogue does not have the model: budgets don't count its calls, and .*: set price; for Azure set model to the real model, such as 'gpt-4o', and deployment to its name there: 'shop-4o'$/m, // terms-ok: Azure's word
+        ],
+      },
+    ],
+    [
+      'a price for a model that is not in the catalogue',
+      {
+        source: one({ model: 'openai/shop-1', input_cost_per_token: 1e-6, output_cost_per_token: 2e-6 }),
+        out: ['price: { input: 1, output: 2 }'],
+        notNotes: ['no price on'],
+      },
+    ],
+    [
+      'a local model of Ollama, which costs nothing',
+      {
+        source: one({ model: 'ollama/llama3.3', api_key: undefined }),
+        notNotes: ['no price on'],
+      },
     ],
     [
       'limits next to litellm_params',

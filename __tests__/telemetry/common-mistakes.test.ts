@@ -169,13 +169,20 @@ describe('A mistake in the configuration is reported at start-up:', () => {
     mount(one({ model: 'gpt-4o-minni' }));
     expect(printed).toEqual([
       expect.stringContaining(
-        "model 'gpt-4o-minni' is not in the catalogue (did you mean 'gpt-4o-mini'?): neutral values",
+        "model 'gpt-4o-minni' is not in the catalogue (did you mean 'gpt-4o-mini'?): it has no price, so budgets don't count its calls, and calls with maxCostPer1k don't use it; neutral values",
       ),
     ]);
   });
 
   it('a model that is unknown, without a guess at another version or size', () => {
     mount(one({ model: 'llama-3.1-8b' }));
+    expect(printed).toEqual([
+      expect.stringContaining("model 'llama-3.1-8b' is not in the catalogue: it has no price"),
+    ]);
+  });
+
+  it('a model that is unknown, but has a price', () => {
+    mount(one({ model: 'llama-3.1-8b', price: { input: 1, output: 2 } }));
     expect(printed).toEqual([
       expect.stringContaining("model 'llama-3.1-8b' is not in the catalogue: neutral"),
     ]);

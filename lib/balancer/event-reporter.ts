@@ -252,8 +252,11 @@ export class EventReporter {
   }
 
   /** Warns of probable mistakes in a valid configuration, such as an environment variable that is not set. */
-  configured({ unknownModels, undefinedKeys }: ResolvedConfig): void {
-    for (const model of unknownModels) this.#log.write('warn', { model }, unknownModelWarning(model));
+  configured({ unknownModels, undefinedKeys, endpoints }: ResolvedConfig): void {
+    for (const model of unknownModels) {
+      const hasPrice = endpoints.every((endpoint) => endpoint.model !== model || endpoint.price !== undefined);
+      this.#log.write('warn', { model }, unknownModelWarning(model, hasPrice));
+    }
     for (const endpoint of undefinedKeys)
       this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
   }

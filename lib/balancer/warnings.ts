@@ -94,13 +94,17 @@ export function undefinedKeyWarning(endpoint: string): string {
   return `the apiKey of endpoint '${endpoint}' is undefined: is the environment variable set? Its calls are sent without a key; if it needs none, leave apiKey out`;
 }
 
-export function unknownModelWarning(model: string): string {
+/** @param hasPrice Whether every endpoint of the model has a price of its own. */
+export function unknownModelWarning(model: string, hasPrice: boolean): string {
   // Suggests only names with the same digits, because different digits mean another version or size rather than a
   // misspelling.
   const alike = [...CATALOGUE.keys()].filter((name) => digitsOf(name) === digitsOf(model));
   const near = didYouMean(model, alike);
   const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
-  return `model '${model}' is not in the catalogue${hint}: neutral values for price, latency and quality are used; describe it in models`;
+  const price = hasPrice
+    ? ''
+    : "it has no price, so budgets don't count its calls, and calls with maxCostPer1k don't use it; ";
+  return `model '${model}' is not in the catalogue${hint}: ${price}neutral values for latency and quality are used; describe it in models`;
 }
 
 function digitsOf(name: string): string {

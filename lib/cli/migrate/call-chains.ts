@@ -1,4 +1,5 @@
 import { DEFAULTS } from '../../config/defaults';
+import { profileOf } from '../../models/catalogue';
 import type { Migration } from './migration';
 import type { DraftEndpoint } from './value';
 
@@ -74,4 +75,28 @@ export function noteUnlimited(migration: Migration): void {
       'no limit on',
       `${names.join(', ')}; without rpm and tpm no call waits for quota: set those of your account`,
     );
+}
+
+/** Adds a note for endpoints whose price is not known. Ollama's models are left out: they cost nothing. */
+export function noteUnpriced(migration: Migration): void {
+  const unpriced = migration.endpoints.filter(
+    ({ model, settings }) =>
+      settings.price === undefined &&
+      settings.provider !== 'ollama' &&
+      profileOf(model).profile.price === undefined,
+  );
+  if (unpriced.length === 0) return;
+  const azure = unpriced.find(({ settings }) => settings.provider === 'azure');
+  const hint =
+    azure === undefined
+      ? ''
+      : `; for Azure set model to the real model, such as 'gpt-4o', and deployment to its name there: '${nameAtAzure(azure)}'`; // terms-ok: Azure's word
+  migration.checkFirst(
+    'no price on',
+    `${unpriced.map(({ name }) => name).join(', ')}; the catalogue does not have the model: budgets don't count its calls, and calls with maxCostPer1k don't use it: set price${hint}`,
+  );
+}
+
+function nameAtAzure({ model, settings }: DraftEndpoint): string {
+  return typeof settings.deployment === 'string' ? settings.deployment : model; // terms-ok: Azure's word
 }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { isObject } from '../../util/is-object';
 import { UsageError } from '../usage-error';
 import { bifrostVariable, readBifrost } from './bifrost';
-import { noteUnlimited } from './call-chains';
+import { noteUnlimited, noteUnpriced } from './call-chains';
 import { MIGRATE_HELP } from './help';
 import { litellmVariable, readLitellm } from './litellm/litellm';
 import { Migration } from './migration';
@@ -70,6 +70,7 @@ export function migrate(args: readonly string[]): number {
   tool.read(source, migration);
   const config = configOf(migration);
   noteUnlimited(migration);
+  noteUnpriced(migration);
   const serve = flags.serve
     ? { tokens: [{ token: migration.token ?? migration.variable('GATEWAY_TOKEN'), tenant: 'app' }] }
     : undefined;
