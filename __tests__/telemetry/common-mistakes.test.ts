@@ -189,6 +189,29 @@ describe('A mistake in the configuration is reported at start-up:', () => {
   });
 });
 
+describe('Budgets that a restart forgets print a line:', () => {
+  const LINE = 'express-ai-balancer: budgets are kept in this process: a restart begins them at 0 again';
+  const store = { update: () => Promise.resolve() };
+
+  it.each<[where: string, config: object, isPrinted: boolean]>([
+    ['over everything', one({}, { budgets: { usdPerDay: 5 } }), true],
+    ['of each tenant', one({}, { budgets: { perTenant: { usdPerMonth: () => 5 } } }), true],
+    ['of an endpoint', one({ usdPerMonth: 5 }), true],
+    ['of a quota group', one({ quotaGroup: 'g' }, { quotaGroups: { g: { usdPerDay: 5 } } }), true],
+    ['but not those per hour', one({ usdPerHour: 5 }, { budgets: { usdPerHour: 5 } }), false],
+    ['but not those in a store', one({}, { budgets: { usdPerDay: 5, store } }), false],
+    ['but not without a logger', one({}, { budgets: { usdPerDay: 5 }, logger: false }), false],
+  ])('%s', (_where, config, isPrinted) => {
+    mount(config);
+    expect(printed).toEqual(isPrinted ? [expect.stringContaining(LINE)] : []);
+  });
+
+  it('but not those in Redis', () => {
+    mount(one({}, { budgets: { usdPerDay: 5 }, cluster: { redis: 'redis://127.0.0.1:9' } }));
+    expect(printed.join('\n')).not.toContain('budgets');
+  });
+});
+
 interface Mistake {
   /** The configuration; http and https are upstreams that answer as OpenAI does. Default: a correct one. */
   readonly config?: (urls: { http: string; https: string }) => object;

@@ -26,7 +26,7 @@ export interface EndpointHandle {
   /** Takes calls again: ends a cooldown and closes the breaker. */
   enable(): void;
   /**
-   * Sets the weight until the next reload.
+   * Sets the weight, until a reload with another weight for the endpoint.
    * @param weight A finite number of at least 0; 0 takes the endpoint out.
    * @throws ERR_AI_BAD_REQUEST
    */

@@ -20,6 +20,7 @@ import type { BalancerEvents, HedgeEvent, QueueEvent, QuotaLevels } from './even
 import type { TracedAnswer } from './traced-answer';
 import { explainUncaught } from './uncaught-error';
 import {
+  budgetsInMemoryWarning,
   cooldownWarning,
   neverServedWarning,
   redisWarning,
@@ -251,14 +252,17 @@ export class EventReporter {
     }
   }
 
-  /** Warns of probable mistakes in a valid configuration, such as an environment variable that is not set. */
-  configured({ unknownModels, undefinedKeys, endpoints }: ResolvedConfig): void {
+  /** Warns of what is probably not wanted in a valid configuration, such as an environment variable that is not set. */
+  configured(config: ResolvedConfig): void {
+    const { unknownModels, undefinedKeys, endpoints } = config;
     for (const model of unknownModels) {
       const hasPrice = endpoints.every((endpoint) => endpoint.model !== model || endpoint.price !== undefined);
       this.#log.write('warn', { model }, unknownModelWarning(model, hasPrice));
     }
     for (const endpoint of undefinedKeys)
       this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
+    const budgetsWarning = budgetsInMemoryWarning(config);
+    if (budgetsWarning !== undefined) this.#log.write('warn', {}, budgetsWarning);
   }
 
   /** Counts and logs that a listener of an event threw or rejected. */

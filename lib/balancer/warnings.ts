@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from '../config/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import { type DescribedFailure, describeFailure } from '../endpoint/unavailable-reason';
 import { type ProxySetting, proxyFor } from '../http/connection/proxy';
@@ -105,6 +106,30 @@ export function unknownModelWarning(model: string, hasPrice: boolean): string {
     ? ''
     : "it has no price, so budgets don't count its calls, and calls with maxCostPer1k don't use it; ";
   return `model '${model}' is not in the catalogue${hint}: ${price}neutral values for latency and quality are used; describe it in models`;
+}
+
+type BudgetConfig = Pick<ResolvedConfig, 'budgets' | 'endpoints' | 'groupBudgets' | 'cluster'>;
+
+/**
+ * Returns the warning for budgets per day or month that are kept in this process alone; undefined if there are none.
+ */
+export function budgetsInMemoryWarning({
+  budgets,
+  endpoints,
+  groupBudgets,
+  cluster,
+}: BudgetConfig): string | undefined {
+  if (cluster || budgets.store) return undefined;
+  const limits = [
+    budgets.limits,
+    budgets.perTenant?.limits,
+    ...endpoints.map(({ spendLimits }) => spendLimits),
+    ...groupBudgets.values(),
+  ];
+  const isLong = limits.some((each) => each?.usdPerDay !== undefined || each?.usdPerMonth !== undefined);
+  return isLong
+    ? 'budgets are kept in this process: a restart begins them at 0 again; cluster: { redis } or budgets.store keeps them'
+    : undefined;
 }
 
 function digitsOf(name: string): string {
