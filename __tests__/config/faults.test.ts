@@ -242,6 +242,9 @@ describe('Checks across options', () => {
       expect.stringMatching(/^fallbacks\["gpt-4o"\]\[0\]: expected a model or alias that an endpoint has/),
       expect.stringMatching(/^fallbacks\["gpt-5"\]: expected the name of a model or alias/),
     ]);
+    expect(faultsOf(configWith({ fallbacks: { '*': ['gtp-4o'] } }))).toEqual([
+      'fallbacks["*"][0]: expected a model or alias that an endpoint has (did you mean \'gpt-4o\'?), got "gtp-4o"',
+    ]);
     expect(faultsOf(configWith({ contentPolicyFallbacks: { '*': ['gpt-5'] } }))).toHaveLength(1);
     expect(faultsOf(configWith({ fallbacks: { 'gpt-4o': ['gpt-4o'] } }))).toHaveLength(1);
   });

@@ -79,6 +79,22 @@ describe('The options of a middleware', () => {
       ],
     ],
     [
+      'a limit of budgets for rateLimitGuard()',
+      rateLimitGuard,
+      { usdPerMonth: 20 },
+      [
+        'guard.usdPerMonth: expected an option that a guard has; set budgets.perTenant.usdPerMonth of the balancer for this limit, got an unknown option (20)',
+      ],
+    ],
+    [
+      'a limit of budgets for the guard of aiBalancer()',
+      aiBalancer,
+      { guard: { usdPerHour: 2 } },
+      [
+        'guard.usdPerHour: expected an option that a guard has; set budgets.perTenant.usdPerHour of the balancer for this limit, got an unknown option (2)',
+      ],
+    ],
+    [
       'skip and handler of rateLimitGuard() that are not functions',
       rateLimitGuard,
       { skip: true, handler: {} },

@@ -107,6 +107,11 @@ describe('A mistake in the configuration is reported at start-up:', () => {
       'endpoints[0].baseURL: expected an http or https URL without user, password, query or fragment, got "127.0.0.1:8000/v1"',
     ],
     [
+      'an environment variable that is empty, for a base URL',
+      one({ baseURL: '' }),
+      'endpoints[0].baseURL: expected an http or https URL (is the environment variable set?), got an empty string',
+    ],
+    [
       'an environment variable that is not set, at a provider that needs a key',
       one({ apiKey: undefined }),
       'endpoints[0].apiKey: expected a key (is the environment variable set?), got undefined',

@@ -32,8 +32,9 @@ export const tokensPerMinute = z.union([v.positive, v.options({ input: v.positiv
 const baseURL = v
   .validator<string>(
     'an http or https URL without user, password, query or fragment',
-    (value) => typeof value === 'string' && isPlainHttpUrl(value),
+    (value) => value === '' || (typeof value === 'string' && isPlainHttpUrl(value)),
   )
+  .refine((value) => value !== '', { error: 'an http or https URL (is the environment variable set?)' })
   .refine((value) => !/\/(?:chat\/completions|completions|embeddings|responses|messages)\/*$/i.test(value), {
     error:
       'the base URL alone, such as https://api.example.com/v1: the path of the operation is appended to it',

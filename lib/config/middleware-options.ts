@@ -117,7 +117,15 @@ const BALANCER = partial({
 });
 
 export function guardFaults(given: unknown): Fault[] {
-  return schemaFaults(given, GUARD.safeParse(given));
+  return schemaFaults(given, GUARD.safeParse(given)).map(withBudgetHint);
+}
+
+/** Says where a limit in US dollars that a guard doesn't have is set. */
+function withBudgetHint(fault: Fault): Fault {
+  const option = fault.path.at(-1);
+  if (option !== 'usdPerHour' && option !== 'usdPerMonth') return fault;
+  const expected = `an option that a guard has; set budgets.perTenant.${option} of the balancer for this limit`;
+  return { ...fault, expected };
 }
 
 export function routerFaults(given: unknown): Fault[] {
@@ -134,7 +142,7 @@ export function executorFaults(given: unknown): Fault[] {
 
 /** Returns all faults of the second argument of `aiBalancer()`. */
 export function aiBalancerFaults(given: unknown): Fault[] {
-  return schemaFaults(given, BALANCER.safeParse(given));
+  return schemaFaults(given, BALANCER.safeParse(given)).map(withBudgetHint);
 }
 
 /** The names of a balancer's guards. */
