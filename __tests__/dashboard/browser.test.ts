@@ -180,6 +180,13 @@ real.describe('The dashboard in a browser', () => {
     await first.locator('.why li').first().waitFor();
   });
 
+  it('shows the labels of the chart in full', async () => {
+    const { page } = await fleet(2, { viewport: { width: 1_200, height: 900 } });
+    const label = page.locator('#chart text.y', { hasText: / ms$/ });
+    const [inner, outer] = [await label.boundingBox(), await page.locator('#chart').boundingBox()];
+    expect(inner!.x).toBeGreaterThanOrEqual(outer!.x);
+  });
+
   it('has pages, search, filter and sorting for 500 endpoints', async () => {
     const { page } = await fleet(500);
     await page.locator('#endpoints-count', { hasText: '500' }).waitFor();

@@ -2,7 +2,7 @@ import { byId, el, setAttribute, setStyle, setText, svg } from './dom.mjs';
 import { clock, compact, milliseconds } from './format.mjs';
 
 const HEIGHT = { calls: 150, gap: 26, p95: 76, axis: 20 };
-const LEFT = 46;
+const LEFT = 56;
 const RIGHT = 6;
 /** Bars narrower than this are joined. */
 const MIN_BAR = 4;
