@@ -222,7 +222,7 @@ describe('The number of tenants', () => {
     };
     const balancer = start(
       [endpointAt(upstream, { price: PRICE })],
-      { perTenant: { usdPerDay: 0.01, maxTenants: 3 } },
+      { perTenant: { usdPerHour: 0.01, maxTenants: 3 } },
       { logger },
     );
     const isSpent = async (tenant: string) => {

@@ -55,7 +55,10 @@ describe('express-ai-balancer migrate from LiteLLM', () => {
         source: {
           model_list: [
             { model_name: 'chat', litellm_params: { model: 'azure/shop-4o', api_base: 'https://a.example' } },
-            { model_name: 'own', litellm_params: { model: 'openai/shop-1', api_base: 'http://b.example/v1' } },
+            {
+              model_name: 'own',
+              litellm_params: { model: 'openai/shop-1', api_base: 'http://b.example/v1' },
+            },
           ],
         },
         out: ["model: 'shop-4o'"],

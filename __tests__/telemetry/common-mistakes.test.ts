@@ -364,7 +364,9 @@ const CALLS: Record<string, Mistake> = {
   },
   'an empty body': {
     handler: async (req, res) => res.json(await req.ai.chat({} as never)),
-    printed: [/messages: expected an array with at least one message \(the body is empty; if it is req\.body: is express\.json\(\) mounted before the route, .*\), got undefined/],
+    printed: [
+      /messages: expected an array with at least one message \(the body is empty; if it is req\.body: is express\.json\(\) mounted before the route, .*\), got undefined/,
+    ],
     status: 400,
     answer: /the body is empty; if it is req\.body: is express\.json\(\) mounted before the route/,
   },

@@ -19,14 +19,7 @@ import { EventLog } from './event-log';
 import type { BalancerEvents, HedgeEvent, QueueEvent, QuotaLevels } from './events';
 import type { TracedAnswer } from './traced-answer';
 import { explainUncaught } from './uncaught-error';
-import {
-  budgetsInMemoryWarning,
-  cooldownWarning,
-  neverServedWarning,
-  redisWarning,
-  undefinedKeyWarning,
-  unknownModelWarning,
-} from './warnings';
+import { configurationWarnings, cooldownWarning, neverServedWarning, redisWarning } from './warnings';
 
 const MAX_REASON_CHARS = 300;
 
@@ -254,15 +247,7 @@ export class EventReporter {
 
   /** Warns of what is probably not wanted in a valid configuration, such as an environment variable that is not set. */
   configured(config: ResolvedConfig): void {
-    const { unknownModels, undefinedKeys, endpoints } = config;
-    for (const model of unknownModels) {
-      const hasPrice = endpoints.every((endpoint) => endpoint.model !== model || endpoint.price !== undefined);
-      this.#log.write('warn', { model }, unknownModelWarning(model, hasPrice));
-    }
-    for (const endpoint of undefinedKeys)
-      this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
-    const budgetsWarning = budgetsInMemoryWarning(config);
-    if (budgetsWarning !== undefined) this.#log.write('warn', {}, budgetsWarning);
+    for (const { fields, message } of configurationWarnings(config)) this.#log.write('warn', fields, message);
   }
 
   /** Counts and logs that a listener of an event threw or rejected. */

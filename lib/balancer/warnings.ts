@@ -91,34 +91,44 @@ export function cooldownWarning(endpoint: Endpoint, failure: DescribedFailure): 
   return `endpoint '${endpoint.name}' takes no calls: ${reason}${hint}`;
 }
 
-export function undefinedKeyWarning(endpoint: string): string {
+export interface ConfigurationWarning {
+  readonly fields: object;
+  readonly message: string;
+}
+
+/** Returns warnings of what is probably not wanted in a valid configuration. */
+export function configurationWarnings(config: ResolvedConfig): ConfigurationWarning[] {
+  const { unknownModels, undefinedKeys } = config;
+  const budgets = budgetsInMemoryWarning(config);
+  return [
+    ...unknownModels.map((model) => ({ fields: { model }, message: unknownModelWarning(model, config) })),
+    ...undefinedKeys.map((endpoint) => ({ fields: { endpoint }, message: undefinedKeyWarning(endpoint) })),
+    ...(budgets === undefined ? [] : [{ fields: {}, message: budgets }]),
+  ];
+}
+
+function undefinedKeyWarning(endpoint: string): string {
   return `the apiKey of endpoint '${endpoint}' is undefined: is the environment variable set? Its calls are sent without a key; if it needs none, leave apiKey out`;
 }
 
-/** @param hasPrice Whether every endpoint of the model has a price of its own. */
-export function unknownModelWarning(model: string, hasPrice: boolean): string {
+function unknownModelWarning(model: string, { endpoints }: ResolvedConfig): string {
   // Suggests only names with the same digits, because different digits mean another version or size rather than a
   // misspelling.
   const alike = [...CATALOGUE.keys()].filter((name) => digitsOf(name) === digitsOf(model));
   const near = didYouMean(model, alike);
   const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
+  const hasPrice = endpoints.every((endpoint) => endpoint.model !== model || endpoint.price !== undefined);
   const price = hasPrice
     ? ''
     : "it has no price, so budgets don't count its calls, and calls with maxCostPer1k don't use it; ";
   return `model '${model}' is not in the catalogue${hint}: ${price}neutral values for latency and quality are used; describe it in models`;
 }
 
-type BudgetConfig = Pick<ResolvedConfig, 'budgets' | 'endpoints' | 'groupBudgets' | 'cluster'>;
-
 /**
  * Returns the warning for budgets per day or month that are kept in this process alone; undefined if there are none.
  */
-export function budgetsInMemoryWarning({
-  budgets,
-  endpoints,
-  groupBudgets,
-  cluster,
-}: BudgetConfig): string | undefined {
+function budgetsInMemoryWarning(config: ResolvedConfig): string | undefined {
+  const { budgets, endpoints, groupBudgets, cluster } = config;
   if (cluster || budgets.store) return undefined;
   const limits = [
     budgets.limits,
