@@ -98,7 +98,9 @@ describe('resolveConfig() with other faults', () => {
 
   it.each([undefined, ''])('asks whether the variable is set if the Redis is %j', (redis) => {
     expect(faultsOf(configWith({ cluster: { redis } }))).toEqual([
-      expect.stringMatching(/^cluster\.redis: expected a redis:.*is the environment variable set\?/) as string,
+      expect.stringMatching(
+        /^cluster\.redis: expected a redis:.*is the environment variable set\?/,
+      ) as string,
     ]);
   });
 

@@ -1,16 +1,27 @@
 import axios, { type AxiosAdapter } from 'axios';
-import { type Balancer, createBalancer } from 'express-ai-balancer';
+import { type Balancer, type BalancerConfig, createBalancer, type EndpointConfig } from 'express-ai-balancer';
 
-const MODELS = { m: { latency: { firstTokenMs: 50, msPerPromptToken: 0, msPerOutputToken: 0.5 } } };
+const LATENCY = { firstTokenMs: 50, msPerPromptToken: 0, msPerOutputToken: 0.5 };
+const MODELS = { m: { latency: LATENCY }, n: { latency: LATENCY } };
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
-/** A balancer over two tiers. A call takes as long at an endpoint as the function says. */
-function balancerOver(latencyMs: (endpoint: string, text: string) => number): Balancer {
+const TIERS: EndpointConfig[] = ['first', 'second'].map((name, tier) => ({
+  name,
+  model: 'm',
+  tier,
+  baseURL: `http://${name}.test/v1`,
+}));
+
+/** A balancer whose calls take as long at a host as the function says. */
+function balancerOver(
+  latencyMs: (host: string, text: string) => number,
+  config: BalancerConfig = { endpoints: TIERS, hedge: false },
+): Balancer {
   const adapter: AxiosAdapter = async (config) => {
-    const endpoint = (config.baseURL ?? config.url ?? '').includes('first') ? 'first' : 'second';
-    await new Promise((resolve) => setTimeout(resolve, latencyMs(endpoint, String(config.data))));
+    const host = new URL(axios.getUri(config)).hostname.replace('.test', '');
+    await new Promise((resolve) => setTimeout(resolve, latencyMs(host, String(config.data))));
     const message = { role: 'assistant', content: 'Tomorrow.' };
     const data = {
       id: 'x',
@@ -25,15 +36,9 @@ function balancerOver(latencyMs: (endpoint: string, text: string) => number): Ba
   };
   return createBalancer({
     logger: false,
-    hedge: false,
     models: MODELS,
-    endpoints: ['first', 'second'].map((name, tier) => ({
-      name,
-      model: 'm',
-      tier,
-      baseURL: `http://${name}.test/v1`,
-    })),
     http: { axios: axios.create({ adapter }) },
+    ...config,
   });
 }
 
@@ -53,7 +58,7 @@ const stateOf = (balancer: Balancer, name: string) =>
 
 describe('Attempts that end early because of the deadline of their call', () => {
   it('do not open the breaker of an endpoint that serves other calls', async () => {
-    const balancer = balancerOver((_endpoint, text) => (text.includes('story') ? 4_000 : 200));
+    const balancer = balancerOver((_host, text) => (text.includes('story') ? 4_000 : 200));
     for (let call = 0; call < 8; call++) {
       expect(await ask(balancer, 'short', 10_000, 50)).toBe('Tomorrow.');
       expect(await ask(balancer, 'a long story', 2_500)).toBe('ERR_AI_DEADLINE');
@@ -65,12 +70,28 @@ describe('Attempts that end early because of the deadline of their call', () => 
   });
 
   it('open the breaker of an endpoint that answers no attempt', async () => {
-    const balancer = balancerOver((endpoint) => (endpoint === 'first' ? 1e9 : 60));
+    const balancer = balancerOver((host) => (host === 'first' ? 1e9 : 60));
     const opened = new Promise((resolve) => balancer.on('breaker', resolve));
     for (let call = 0; call < 20; call++)
       expect(await ask(balancer, `question ${call}`, 2_000, 50)).toBe('Tomorrow.');
     expect(await opened).toMatchObject({ endpoint: 'first', state: 'open' });
     void balancer.close();
     await jest.runOnlyPendingTimersAsync();
+  });
+});
+
+describe('A provider with two keys that becomes slow', () => {
+  const keys = ['key-1', 'key-2'].map((name) => ({ name, model: 'm', baseURL: 'http://slow.test/v1' }));
+  const other = { name: 'other', model: 'n', baseURL: 'http://fast.test/v1' };
+
+  it.each([true, false])('does not keep a call from its fallback: hedges on %s', async (hedge) => {
+    const balancer = balancerOver((host) => (host === 'slow' ? 10_000 : 200), {
+      endpoints: [...keys, other],
+      fallbacks: { m: ['n'] },
+      ...(hedge ? {} : { hedge: false }),
+    });
+    for (let call = 0; call < 5; call++)
+      expect(await ask(balancer, `question ${call}`, 8_000, 1_000)).toBe('Tomorrow.');
+    await balancer.close();
   });
 });

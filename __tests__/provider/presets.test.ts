@@ -175,11 +175,13 @@ describe('Preset', () => {
 
   it('names the options of azureOpenAI() for an unknown one', () => {
     const given = { resource: 'r', apiKey, deployments: ['gpt-4o'], deployment: 'x', models: ['gpt-4o'] };
-    const fault = faultOf(() => azureOpenAI(given as never));
+    const fault = faultOf(() => azureOpenAI(given));
     expect(fault).toContain(
       "azureOpenAI().deployment: expected a known option (did you mean 'deployments'?), got an unknown option",
     );
-    expect(fault).toContain('azureOpenAI().models: expected one of deployments, resource, apiVersion, apiKey,');
+    expect(fault).toContain(
+      'azureOpenAI().models: expected one of deployments, resource, apiVersion, apiKey,',
+    );
   });
 
   it('reports all invalid options at once without printing the key', () => {

@@ -1,6 +1,6 @@
 import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
-import { type FailureDetail, ruleFor } from '../failure/detail';
+import { ruleFor } from '../failure/detail';
 import type { Outcome } from '../health/breaker-types';
 import { CONNECT_TIMEOUT } from '../http/connection/wire-errors';
 import {
@@ -19,6 +19,7 @@ import { clipUsage } from '../quota/usage-bound';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 import { settlementOf, settlementOfUsage } from './attempt-outcome';
 import type { AttemptSlotParts, SlotEndpoint, TimeLimit } from './attempt-slot-parts';
+import { isEndedByDeadline } from './deadline-timeout';
 
 /**
  * An attempt counts as failed if the endpoint has answered neither it nor any other attempt for MIN_SILENCE_MS
@@ -171,8 +172,14 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const wasSilent = state.kind === 'silent' || (state.kind === 'streaming' && state.wasSilent);
     const isCallersDeadline =
       detail.class === 'timeout' &&
-      (now >= call.deadlineAt || (state.kind === 'waiting' && this.#isEndedForDeadline(detail, now))) &&
-      !this.#hasUsedHalfTimeout(now);
+      isEndedByDeadline({
+        call,
+        endpoint: this.endpoint,
+        startedAt: this.startedAt,
+        timeLimit: state.kind === 'waiting' && detail.code !== CONNECT_TIMEOUT ? this.#timeLimit : undefined,
+        silenceMs: this.#silenceMs,
+        now,
+      });
     const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
     // Of a call's failures at this endpoint only one counts, however often the call is retried. The failure of a probe
     // is reported to the breaker in any case.
@@ -256,32 +263,6 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#parts.reservation.settle(settlement, now);
     this.#parts.spending?.settleAs(settlement);
     this.endpoint.tokensCharged.recordOutput(output);
-  }
-
-  /**
-   * Whether the attempt was ended before the deadline, only to leave time for another endpoint. False if the endpoint
-   * answers no attempt at all: then it is to blame.
-   */
-  #isEndedForDeadline({ code }: FailureDetail, now: number): boolean {
-    if (!this.#timeLimit || code === CONNECT_TIMEOUT) return false;
-    const { ms, withoutDeadlineMs } = this.#timeLimit;
-    const elapsedMs = now - this.startedAt;
-    if (elapsedMs < ms || elapsedMs >= withoutDeadlineMs) return false;
-    const { activity } = this.endpoint.health;
-    activity.recordUnanswered(this.startedAt);
-    return activity.unansweredMs(now) < this.#silenceMs;
-  }
-
-  /**
-   * Whether the attempt had at least half of the configured timeout for a whole answer. The timeout of such an attempt
-   * counts against the endpoint; a timeout caused by a shorter deadline of the caller does not.
-   */
-  #hasUsedHalfTimeout(now: number): boolean {
-    const { call, endpoint } = this.#parts;
-    const { embeddingsMs, totalMs } = endpoint.settings.timeouts;
-    const timeoutMs = call.operation === 'embeddings' ? embeddingsMs : totalMs;
-    const isConfigured = !call.stream && call.deadlineAt - call.startedAt >= timeoutMs;
-    return isConfigured && now - this.startedAt >= timeoutMs / 2;
   }
 
   #learnLatency(state: State, usage: Usage | undefined, now: number): void {

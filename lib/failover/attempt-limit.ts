@@ -15,8 +15,11 @@ const WHOLE_FACTOR = 3;
 /** Limit on the time to first token of models that reason before they answer, in milliseconds. */
 const REASONING_MS = 300_000;
 
-/** An attempt is ended early enough to leave this multiple of another endpoint's predicted time before the deadline. */
+/** An attempt leaves at least this multiple of another endpoint's predicted time before the deadline. */
 const ALTERNATIVE_FACTOR = 1.5;
+
+/** An attempt whose expected time exceeds this share of the time left is unlikely to end before the deadline. */
+const LIKELY_SHARE = 0.8;
 
 /**
  * The time limit of an attempt: for a stream until its first content, else until the whole answer. If another endpoint
@@ -32,9 +35,27 @@ export function attemptLimit(call: Call, endpoint: Endpoint, alternativeMs: numb
     ? firstTokenLimitMs(endpoint, expected.firstTokenMs, alternativeMs)
     : wholeLimitMs(call, endpoint, expected.totalMs, alternativeMs);
   const expectedMs = call.stream ? expected.firstTokenMs : expected.totalMs;
-  const switchByMs = remaining - ALTERNATIVE_FACTOR * alternativeMs;
-  const switchLimitMs = switchByMs > ALTERNATIVE_FACTOR * expectedMs ? switchByMs : Infinity;
+  const switchLimitMs =
+    alternativeMs === Infinity
+      ? Infinity
+      : switchAtMs(call, endpoint, { remaining, expectedMs, alternativeMs });
   return { ms: Math.min(remaining, ownLimitMs, switchLimitMs), withoutDeadlineMs: ownLimitMs };
+}
+
+/** When a silent attempt leaves the rest of the time before the deadline to another endpoint, in milliseconds. */
+function switchAtMs(
+  call: Call,
+  { settings }: Endpoint,
+  times: { readonly remaining: number; readonly expectedMs: number; readonly alternativeMs: number },
+): number {
+  const { remaining, expectedMs, alternativeMs } = times;
+  const latestMs = remaining - ALTERNATIVE_FACTOR * alternativeMs;
+  const isMuchFaster = expectedMs > LIKELY_SHARE * remaining && 2 * alternativeMs < expectedMs;
+  if (latestMs <= expectedMs && !isMuchFaster) return Infinity;
+  if (call.stream && settings.profile.reasoning) return latestMs;
+  // Half of the time is left if the attempt is late by then, because the other endpoint may be slower than predicted.
+  const lateMs = (call.stream ? FIRST_TOKEN_FACTOR : WHOLE_FACTOR) * expectedMs;
+  return Math.min(latestMs, Math.max(remaining / 2, lateMs));
 }
 
 /**

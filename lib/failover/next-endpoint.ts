@@ -1,4 +1,4 @@
-import { latestStartAt } from '../call/call';
+import { latestStartAt, remainingMs } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { Quota } from '../quota/quota';
@@ -87,9 +87,11 @@ export class NextEndpoint {
     // An endpoint that is ready but not in `decision.to` is failing, and the retry budget is spent.
     const isRetry = [...decision.to].some(hasFailed);
     const ready = new Set(options.filter(({ startAt }) => startAt <= now).map(({ name }) => name));
-    const pick = pickAmong(
-      ({ name }) => !decision.to.has(name) && (isRetry || failedAt.has(name) || ready.has(name)),
-    );
+    const isExcluded = ({ name }: Endpoint): boolean =>
+      !decision.to.has(name) && (isRetry || failedAt.has(name) || ready.has(name));
+    const isTooSlow = tooSlowAfterTimeout(state, plan, now);
+    const inTime = pickAmong((endpoint) => isExcluded(endpoint) || isTooSlow(endpoint));
+    const pick = inTime.kind === 'picked' ? inTime : pickAmong(isExcluded);
     if (pick.kind === 'picked') {
       const { name } = pick.option.endpoint;
       const isFailing = options.find((option) => option.name === name)?.isFailing === true;
@@ -110,6 +112,27 @@ export class NextEndpoint {
   #retryOptions(plan: Plan, now: number): RetryOption[] {
     return optionsOf(plan).map((option) => retryOption(plan, option, now));
   }
+}
+
+/**
+ * Whether an endpoint is probably too slow for the time left: an attempt at the same address and model has timed out
+ * after more time than is left now. A provider that is slow is slow for all of its keys.
+ */
+function tooSlowAfterTimeout(
+  { call, recorder }: CallState,
+  plan: Plan,
+  now: number,
+): (e: Endpoint) => boolean {
+  const remaining = remainingMs(call, now);
+  const timedOut = recorder.attempts.filter(
+    ({ class: failure, ms }) => failure === 'timeout' && ms > remaining,
+  );
+  const names = new Set(timedOut.map(({ endpoint }) => endpoint));
+  const slow = optionsOf(plan)
+    .map(({ endpoint }) => endpoint.settings)
+    .filter(({ name }) => names.has(name));
+  return ({ settings: { baseURL, model } }) =>
+    slow.some((other) => other.baseURL === baseURL && other.model === model);
 }
 
 function retryOption(plan: Plan, option: Option, now: number): RetryOption {
