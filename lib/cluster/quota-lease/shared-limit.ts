@@ -37,8 +37,14 @@ type State =
 export abstract class SharedLimit {
   protected readonly bucket: LeasedBucket;
   protected readonly lease = new Lease();
-  /** Requests for units that wait for a reply of Redis. Refused units are put back into the bucket. */
-  protected readonly requests = new GrantQueue((units) => this.bucket.put(units, performance.now()));
+  /**
+   * Requests for units that wait for a reply of Redis. The lease never covers the first one: an update would request
+   * nothing for it. Units of a cancelled request are put back into the bucket.
+   */
+  protected readonly requests = new GrantQueue((units) => {
+    this.bucket.put(units, performance.now());
+    this.grantCovered();
+  });
   /** The terms that all processes share. */
   terms: LeaseTerms;
   #ownTerms: OwnTerms;
@@ -147,6 +153,14 @@ export abstract class SharedLimit {
   /** Whether calls have to wait until Redis is reachable again, because of `onOutage: 'closed'`. */
   protected get isBlocked(): boolean {
     return this.#state.kind === 'local' && this.#state.mode === 'closed';
+  }
+
+  /**
+   * Grants waiting requests in order, as far as the lease covers them. Call it whenever the lease has got units or the
+   * first request has been removed: a smaller one may be behind it.
+   */
+  protected grantCovered(): void {
+    this.requests.grant((units) => this.lease.tryUse(units));
   }
 
   /** The level of the limiter in Redis, as far as this process knows. */

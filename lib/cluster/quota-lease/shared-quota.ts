@@ -121,7 +121,7 @@ export class SharedQuota extends SharedLimit {
       return;
     }
     this.lease.add(units);
-    this.requests.grant((wanted) => this.lease.tryUse(wanted));
+    this.grantCovered();
     this.#scheduleFlush();
   }
 
@@ -243,7 +243,7 @@ export class SharedQuota extends SharedLimit {
 
   /**
    * Applies the reply to an update: adds the units to the lease, grants the waiting requests as far as the lease covers
-   * them and refuses the rest of `waiting`, and sets the bucket to the limiter's level.
+   * them, refuses the rest of `waiting`, and sets the bucket to the limiter's level.
    *
    * @param waiting The requests for which the update was sent.
    * @param left The level of the limiter after the update.
@@ -261,8 +261,10 @@ export class SharedQuota extends SharedLimit {
     const tooLow = Math.min(Math.max(0, excess), Math.max(0, -level));
     if (refused + tooLow > 0) this.#take(-refused - tooLow);
     this.lease.add(requested - refused);
-    this.requests.grant((wanted) => this.lease.tryUse(wanted));
+    this.grantCovered();
     this.requests.refuse(waiting);
+    // Requests that came after the update was sent may need less than the refused ones.
+    this.grantCovered();
     if (this.isLocal) return;
     this.#syncLevel(level + tooLow);
     if (level < headroom + this.#size) {
