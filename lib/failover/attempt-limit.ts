@@ -15,6 +15,8 @@ const WHOLE_FACTOR = 3;
 /** Limit on the time to first token of models that reason before they answer, in milliseconds. */
 const REASONING_MS = 300_000;
 
+/** The least time that an attempt has before half of the time is left to another endpoint, in milliseconds. */
+const MIN_HALF_MS = 1_000;
 /** An attempt leaves at least this multiple of another endpoint's predicted time before the deadline. */
 const ALTERNATIVE_FACTOR = 1.5;
 
@@ -55,7 +57,7 @@ function switchAtMs(
   if (call.stream && settings.profile.reasoning) return latestMs;
   // Half of the time is left if the attempt is late by then, because the other endpoint may be slower than predicted.
   const lateMs = (call.stream ? FIRST_TOKEN_FACTOR : WHOLE_FACTOR) * expectedMs;
-  return Math.min(latestMs, Math.max(remaining / 2, lateMs));
+  return Math.min(latestMs, Math.max(remaining / 2, lateMs, MIN_HALF_MS));
 }
 
 /**
