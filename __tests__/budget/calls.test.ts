@@ -51,6 +51,30 @@ describe('A budget over all calls', () => {
     },
   );
 
+  it('fails calls with 503, and does not say that it is spent, while its store is unreachable', async () => {
+    const store = new MemoryStore();
+    store.mode = 'down';
+    const upstream = await provider();
+    const balancer = start([endpointAt(upstream, { price: PRICE })], { budgets: { usdPerDay: 1, store } });
+    const error = (await rejection(balancer.chat(body(), { timeoutMs: 1_000 }))) as AiBalancerError;
+    expect(error).toMatchObject({
+      code: 'ERR_AI_BUDGET',
+      status: 503,
+      retryable: true,
+      retryAfterMs: expect.any(Number) as number,
+      message: expect.stringMatching(
+        /^the budget for this call cannot be checked: budget: the store of usdPerDay of \$1 in all is unreachable/,
+      ) as string,
+    });
+    expect(error.toBody().error).toEqual({
+      message: 'The budget for AI calls cannot be checked at the moment.',
+      type: 'server_error',
+      code: 'ERR_AI_BUDGET',
+      param: null,
+    });
+    expect(spentUsd(upstream)).toBe(0);
+  });
+
   it('lets calls wait for amounts that other calls have reserved but do not use', async () => {
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], { budgets: { usdPerDay: 1 } });

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'express-ai-balancer';
 import { fakeOnly } from '../helpers/fake-date';
-import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
+import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 
 const rig = new Rig();
 /** Nothing listens on the port of the discard service. */
@@ -140,6 +140,24 @@ describe('The reason why an endpoint takes no calls', () => {
     expect(balancer.endpoint('main').reason).toMatch(
       /^breaker open since .* after connection \(ECONNREFUSED: .*\); next probe at \d\d:\d\d:\d\d$/,
     );
+  });
+
+  it('is the cooldown of a rejected key, not the failure that had opened the breaker before', async () => {
+    const provider = await rig.provider();
+    provider.fault({ kind: 'error', status: 503, calls: 1 });
+    const balancer = rig.balancer([endpointAt(provider)], {
+      retry: { maxAttempts: 1 },
+      breaker: { consecutiveFailures: 1, resetTimeoutMs: 50 },
+    });
+    await rejection(balancer.chat(HELLO));
+    expect(balancer.endpoint('main').reason).toMatch(/after server \(503/);
+    provider.fault({ kind: 'unauthorized' });
+    await rejection(balancer.chat(HELLO));
+    await until(() => UNAUTHORIZED.test(balancer.endpoint('main').reason ?? ''));
+    expect(balancer.stats().endpoints[0]).toMatchObject({
+      state: expect.stringMatching(/open/) as string,
+      reason: expect.stringMatching(UNAUTHORIZED) as string,
+    });
   });
 
   it('states that the app has disabled the endpoint, or that its weight is 0', async () => {

@@ -77,12 +77,17 @@ export class UnavailableReason {
     const state = endpoint.state(now);
     if (state === 'closed' && weight > 0) return undefined;
     const today = Date.now();
-    const waitMs = Math.max(0, endpoint.cooldownUntil(now) - now, endpoint.breaker.msUntilProbe(now));
+    const cooldownMs = endpoint.cooldownUntil(now) - now;
+    const probeMs = endpoint.breaker.msUntilProbe(now);
+    const waitMs = Math.max(0, cooldownMs, probeMs);
+    // A cooldown that lasts longer than the breaker's wait is the reason, and often a newer one.
+    const isCoolingDown = cooldownMs > Math.max(0, probeMs) && (state === 'open' || state === 'half-open');
     // The text is cached, because stats() reads all reasons often, and local times are slow to format.
     const end = waitMs === 0 ? '' : Math.round((today + waitMs) / 1_000);
-    const key = `${state} ${end}`;
+    const shown = isCoolingDown ? 'cooldown' : state;
+    const key = `${shown} ${end}`;
     if (this.#cached?.key !== key)
-      this.#cached = { key, text: this.#text(name, state, today, today + waitMs) };
+      this.#cached = { key, text: this.#text(name, shown, today, today + waitMs) };
     return this.#cached.text;
   }
 

@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint/endpoint';
 import { describeFailure } from '../endpoint/unavailable-reason';
 import { AiBalancerError, type AiBalancerErrorCode, type AiBalancerErrorOptions } from '../errors';
 import type { FailureDetail } from '../failure/detail';
+import type { Obstacle } from '../routing/availability';
 import type { RouteRecorder } from './route-recorder';
 
 /** The most endpoints or attempts that an error message lists. */
@@ -56,18 +57,29 @@ export function unavailableError(
   });
 }
 
-/** The error when the budgets of all endpoints that could serve the call are spent. */
+/**
+ * The error when only budgets keep every endpoint from serving the call: 429 if they are spent, 503 if the store of one
+ * is unreachable, because then it is not known whether money is left.
+ */
 export function budgetError(
   recorder: RouteRecorder,
   retryAfterMs: number | undefined,
-  reasons: readonly string[],
+  obstacles: readonly (Obstacle | undefined)[],
 ): AiBalancerError {
+  const reasons = obstacles.map((obstacle) => obstacle?.removedBy ?? '');
   const list = [...new Set(reasons)].slice(0, MAX_LISTED).join('; ');
-  return errorWithRoute('ERR_AI_BUDGET', `no money is left for this call: ${list}`, recorder, {
-    status: 429,
-    retryable: retryAfterMs !== undefined,
-    retryAfterMs,
-  });
+  const isUnconfirmed = obstacles.some((obstacle) => obstacle?.isUnconfirmed);
+  return errorWithRoute(
+    'ERR_AI_BUDGET',
+    `${isUnconfirmed ? 'the budget for this call cannot be checked' : 'no money is left for this call'}: ${list}`,
+    recorder,
+    {
+      status: isUnconfirmed ? 503 : 429,
+      retryable: retryAfterMs !== undefined,
+      retryAfterMs,
+      ...(isUnconfirmed ? { publicMessage: 'The budget for AI calls cannot be checked at the moment.' } : {}),
+    },
+  );
 }
 
 /** @param partialText What a stream had sent before the deadline. */

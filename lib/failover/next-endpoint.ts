@@ -179,11 +179,7 @@ function giveUpError(
     .filter(({ endpoint }) => endpoint.weight > 0)
     .map((option) => obstacleOf(plan, option, { now }));
   if (obstacles.length > 0 && obstacles.every((obstacle) => obstacle?.kind === 'budget'))
-    return budgetError(
-      recorder,
-      retryAfterMs,
-      obstacles.map((obstacle) => obstacle?.removedBy ?? ''),
-    );
+    return budgetError(recorder, retryAfterMs, obstacles);
   const hasQuotaObstacle = obstacles.some(
     (obstacle) => obstacle?.kind === 'quota' || obstacle?.kind === 'slow',
   );

@@ -27,6 +27,8 @@ export interface Obstacle {
     | 'down';
   /** Milliseconds until the obstacle ends; Infinity if unknown. */
   readonly waitMs: number;
+  /** Set for a budget whose store is unreachable, so that it is not known what is left. */
+  readonly isUnconfirmed?: true;
 }
 
 export interface AvailabilityOptions {
@@ -131,11 +133,12 @@ function budgetObstacle(plan: Plan, endpoint: Endpoint, options: AvailabilityOpt
   const { room, what, isAllSpent, allowsCheapest } = found;
   if (room.kind === 'reserved') return BUDGET_RESERVED;
   if (room.kind === 'unconfirmed')
-    return obstacle(
-      'budget',
-      `budget: the store of ${what} is unreachable, and this process may spend no more without it`,
-      room.waitMs,
-    );
+    return {
+      kind: 'budget',
+      removedBy: `budget: the store of ${what} is unreachable, and this process may spend no more without it`,
+      waitMs: room.waitMs,
+      isUnconfirmed: true,
+    };
   const rest = allowsCheapest ? ', and a cheaper endpoint can serve the call' : '';
   let state = isAllSpent ? 'is spent' : 'has less left than this call may cost';
   if (room.waitMs === Infinity) state = 'is less than this call may cost';
