@@ -90,8 +90,8 @@ export class NextEndpoint {
     const isExcluded = ({ name }: Endpoint): boolean =>
       !decision.to.has(name) && (isRetry || failedAt.has(name) || ready.has(name));
     const isTooSlow = tooSlowAfterTimeout(state, plan, now);
-    const inTime = pickAmong((endpoint) => isExcluded(endpoint) || isTooSlow(endpoint));
-    const pick = inTime.kind === 'picked' ? inTime : pickAmong(isExcluded);
+    const inTime = isTooSlow && pickAmong((endpoint) => isExcluded(endpoint) || isTooSlow(endpoint));
+    const pick = inTime?.kind === 'picked' ? inTime : pickAmong(isExcluded);
     if (pick.kind === 'picked') {
       const { name } = pick.option.endpoint;
       const isFailing = options.find((option) => option.name === name)?.isFailing === true;
@@ -115,18 +115,19 @@ export class NextEndpoint {
 }
 
 /**
- * Whether an endpoint is probably too slow for the time left: an attempt at the same address and model has timed out
- * after more time than is left now. A provider that is slow is slow for all of its keys.
+ * Returns whether an endpoint is probably too slow for the time left: an attempt at the same address and model has timed
+ * out after more time than is left now. A provider that is slow is slow for all of its keys. Undefined if no attempt has.
  */
 function tooSlowAfterTimeout(
   { call, recorder }: CallState,
   plan: Plan,
   now: number,
-): (e: Endpoint) => boolean {
+): ((endpoint: Endpoint) => boolean) | undefined {
   const remaining = remainingMs(call, now);
   const timedOut = recorder.attempts.filter(
     ({ class: failure, ms }) => failure === 'timeout' && ms > remaining,
   );
+  if (timedOut.length === 0) return undefined;
   const names = new Set(timedOut.map(({ endpoint }) => endpoint));
   const slow = optionsOf(plan)
     .map(({ endpoint }) => endpoint.settings)
