@@ -1,6 +1,7 @@
 import axios, { type AxiosAdapter } from 'axios';
 import { type Balancer, type BalancerConfig, createBalancer, type EndpointConfig } from 'express-ai-balancer';
 
+const MESSAGES = [{ role: 'user' as const, content: 'Where is my parcel?' }];
 const LATENCY = { firstTokenMs: 50, msPerPromptToken: 0, msPerOutputToken: 0.5 };
 const MODELS = { m: { latency: LATENCY }, n: { latency: LATENCY } };
 
@@ -78,6 +79,58 @@ describe('Attempts that end early because of the deadline of their call', () => 
     void balancer.close();
     await jest.runOnlyPendingTimersAsync();
   });
+});
+
+describe('An attempt beside which another endpoint could serve the call', () => {
+  it('is not ended at once if both endpoints are expected to be slow', async () => {
+    const latency = (ms: number) => ({
+      latency: { firstTokenMs: ms, msPerPromptToken: 0, msPerOutputToken: 0 },
+    });
+    const balancer = balancerOver((host) => (host === 'first' ? 100 : 1_900), {
+      models: { m: latency(4_000), n: latency(1_900) },
+      endpoints: [
+        { name: 'first', model: 'm', baseURL: 'http://first.test/v1' },
+        { name: 'second', model: 'n', baseURL: 'http://second.test/v1' },
+      ],
+      fallbacks: { m: ['n'] },
+      hedge: false,
+    });
+    const call = balancer.chat({ model: 'm', messages: MESSAGES }, { timeoutMs: 2_000 }).withRoute();
+    await jest.advanceTimersByTimeAsync(2_100);
+    const { route } = await call;
+    expect(route.attempts.map(({ endpoint, class: failure }) => [endpoint, failure])).toEqual([
+      ['first', undefined],
+    ]);
+    await balancer.close();
+  });
+
+  it.each([
+    ['chat', 30_000],
+    ['embeddings', 15_000],
+  ])(
+    'counts against its endpoint after half of the configured timeout, although that answers others: %s',
+    async (operation, limitMs) => {
+      const balancer = balancerOver((host, text) => (host === 'first' && text.includes('hang') ? 1e9 : 100), {
+        endpoints: TIERS,
+        hedge: false,
+        // The attempt begins some time after its call.
+        hooks: { before: () => new Promise((resolve) => setTimeout(resolve, 20)) },
+      });
+      const input = { model: 'm', input: 'hang' };
+      const send = (content: string) => balancer.chat({ model: 'm', messages: [{ role: 'user', content }] });
+      const hung =
+        operation === 'chat' ? send('hang') : balancer.embeddings(input).catch((error: unknown) => error);
+      for (let ms = 0; ms < limitMs - 500; ms += 500) {
+        void send('short');
+        await jest.advanceTimersByTimeAsync(500);
+      }
+      // A later success would reset the count of failures.
+      await jest.advanceTimersByTimeAsync(1_500);
+      await hung;
+      expect(balancer.stats().endpoints[0]?.failures).toBe(1);
+      await balancer.close();
+    },
+  );
 });
 
 describe('A provider with two keys that becomes slow', () => {

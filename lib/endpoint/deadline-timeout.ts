@@ -13,12 +13,27 @@ interface EndedAttempt {
 }
 
 /**
- * Whether the deadline of the call, rather than the endpoint, is to blame for the timeout of an attempt: it was ended at
- * the deadline, or before it to leave time for another endpoint.
+ * Whether the caller's deadline, rather than the endpoint, is to blame for the timeout of an attempt: it was ended at the
+ * deadline, or before it to leave time for another endpoint. Where the deadline is the configured timeout, an attempt
+ * that had at least half of it counts against the endpoint.
  */
 export function isEndedByDeadline(attempt: EndedAttempt): boolean {
-  if (hasUsedHalfTimeout(attempt)) return false;
-  return attempt.now >= attempt.call.deadlineAt || isEndedForAnother(attempt);
+  const { call, endpoint, startedAt, now } = attempt;
+  const isOver = now >= call.deadlineAt;
+  if (!hasOwnDeadline(call, endpoint)) return isOver && now - startedAt < wholeTimeoutMs(call, endpoint) / 2;
+  return isOver || isEndedForAnother(attempt);
+}
+
+/** Whether the caller has set a deadline shorter than the configured timeout for a whole answer. */
+export function hasOwnDeadline(call: Call, endpoint: Pick<SlotEndpoint, 'settings'>): boolean {
+  if (call.stream) return call.deadlineAt !== Infinity;
+  // One millisecond allows for rounding.
+  return call.deadlineAt - call.startedAt < wholeTimeoutMs(call, endpoint) - 1;
+}
+
+function wholeTimeoutMs({ operation }: Call, { settings }: Pick<SlotEndpoint, 'settings'>): number {
+  const { embeddingsMs, totalMs } = settings.timeouts;
+  return operation === 'embeddings' ? embeddingsMs : totalMs;
 }
 
 /**
@@ -32,15 +47,4 @@ function isEndedForAnother({ endpoint, startedAt, timeLimit, silenceMs, now }: E
   const { activity } = endpoint.health;
   activity.recordUnanswered(startedAt);
   return activity.unansweredMs(now) < silenceMs;
-}
-
-/**
- * Whether the attempt had at least half of the configured timeout for a whole answer. The timeout of such an attempt
- * counts against the endpoint; a timeout caused by a shorter deadline of the caller does not.
- */
-function hasUsedHalfTimeout({ call, endpoint, startedAt, now }: EndedAttempt): boolean {
-  const { embeddingsMs, totalMs } = endpoint.settings.timeouts;
-  const timeoutMs = call.operation === 'embeddings' ? embeddingsMs : totalMs;
-  const isConfigured = !call.stream && call.deadlineAt - call.startedAt >= timeoutMs;
-  return isConfigured && now - startedAt >= timeoutMs / 2;
 }

@@ -80,8 +80,10 @@ export class UnavailableReason {
     const cooldownMs = endpoint.cooldownUntil(now) - now;
     const probeMs = endpoint.breaker.msUntilProbe(now);
     const waitMs = Math.max(0, cooldownMs, probeMs);
-    // A cooldown that lasts longer than the breaker's wait is the reason, and often a newer one.
-    const isCoolingDown = cooldownMs > Math.max(0, probeMs) && (state === 'open' || state === 'half-open');
+    // A cooldown that began after the breaker opened, and lasts longer than its wait, is the reason.
+    const isNewer = this.#cooldown !== undefined && this.#cooldown.at >= this.#openedAt;
+    const isCoolingDown =
+      isNewer && cooldownMs > Math.max(0, probeMs) && (state === 'open' || state === 'half-open');
     // The text is cached, because stats() reads all reasons often, and local times are slow to format.
     const end = waitMs === 0 ? '' : Math.round((today + waitMs) / 1_000);
     const shown = isCoolingDown ? 'cooldown' : state;

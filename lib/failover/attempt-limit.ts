@@ -1,5 +1,6 @@
 import { type Call, remainingMs } from '../call/call';
 import type { TimeLimit } from '../endpoint/attempt-slot-parts';
+import { hasOwnDeadline } from '../endpoint/deadline-timeout';
 import type { Endpoint } from '../endpoint/endpoint';
 
 /**
@@ -15,7 +16,7 @@ const WHOLE_FACTOR = 3;
 /** Limit on the time to first token of models that reason before they answer, in milliseconds. */
 const REASONING_MS = 300_000;
 
-/** The least time that an attempt has before half of the time is left to another endpoint, in milliseconds. */
+/** Half of the time is left to another endpoint only after this much, in milliseconds. */
 const MIN_HALF_MS = 1_000;
 /** An attempt leaves at least this multiple of another endpoint's predicted time before the deadline. */
 const ALTERNATIVE_FACTOR = 1.5;
@@ -47,14 +48,19 @@ export function attemptLimit(call: Call, endpoint: Endpoint, alternativeMs: numb
 /** When a silent attempt leaves the rest of the time before the deadline to another endpoint, in milliseconds. */
 function switchAtMs(
   call: Call,
-  { settings }: Endpoint,
+  endpoint: Endpoint,
   times: { readonly remaining: number; readonly expectedMs: number; readonly alternativeMs: number },
 ): number {
   const { remaining, expectedMs, alternativeMs } = times;
   const latestMs = remaining - ALTERNATIVE_FACTOR * alternativeMs;
-  const isMuchFaster = expectedMs > LIKELY_SHARE * remaining && 2 * alternativeMs < expectedMs;
+  // The other endpoint must leave the attempt a real chance.
+  const isMuchFaster =
+    expectedMs > LIKELY_SHARE * remaining &&
+    2 * alternativeMs < expectedMs &&
+    latestMs >= Math.min(MIN_HALF_MS, remaining / 4);
   if (latestMs <= expectedMs && !isMuchFaster) return Infinity;
-  if (call.stream && settings.profile.reasoning) return latestMs;
+  if ((call.stream && endpoint.settings.profile.reasoning) || !hasOwnDeadline(call, endpoint))
+    return latestMs;
   // Half of the time is left if the attempt is late by then, because the other endpoint may be slower than predicted.
   const lateMs = (call.stream ? FIRST_TOKEN_FACTOR : WHOLE_FACTOR) * expectedMs;
   return Math.min(latestMs, Math.max(remaining / 2, lateMs, MIN_HALF_MS));

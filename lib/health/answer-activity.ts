@@ -29,7 +29,7 @@ export class AnswerActivity {
 
   recordStreamEnd(now: number): void {
     this.#streams--;
-    this.#lastAnswerAt = now;
+    this.recordAnswer(now);
   }
 
   /** Milliseconds since the endpoint last answered; 0 while it streams an answer. */

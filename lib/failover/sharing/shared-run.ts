@@ -34,7 +34,8 @@ export class SharedRun {
 
   /** Whether the first caller's deadline has ended the upstream call, but this caller has time left for another one. */
   hasEndedTooEarly(call: Call, end: WholeResult): boolean {
-    if (end.kind === 'answer' || call === this.#leader || performance.now() >= call.deadlineAt) return false;
+    if (end.kind === 'answer' || performance.now() >= call.deadlineAt) return false;
+    if (call.deadlineAt <= this.#leader.deadlineAt) return false;
     return AiBalancerError.isInstance(end.error) && end.error.code === 'ERR_AI_DEADLINE';
   }
 
