@@ -1,5 +1,5 @@
-import axios, { type AxiosAdapter } from 'axios';
 import { type Balancer, type BalancerConfig, createBalancer, type EndpointConfig } from 'express-ai-balancer';
+import { timedAxios } from './timed-axios';
 
 const MESSAGES = [{ role: 'user' as const, content: 'Where is my parcel?' }];
 const LATENCY = { firstTokenMs: 50, msPerPromptToken: 0, msPerOutputToken: 0.5 };
@@ -20,25 +20,11 @@ function balancerOver(
   latencyMs: (host: string, text: string) => number,
   config: BalancerConfig = { endpoints: TIERS, hedge: false },
 ): Balancer {
-  const adapter: AxiosAdapter = async (config) => {
-    const host = new URL(axios.getUri(config)).hostname.replace('.test', '');
-    await new Promise((resolve) => setTimeout(resolve, latencyMs(host, String(config.data))));
-    const message = { role: 'assistant', content: 'Tomorrow.' };
-    const data = {
-      id: 'x',
-      object: 'chat.completion',
-      created: 1,
-      model: 'm',
-      choices: [{ index: 0, message, finish_reason: 'stop' }],
-      usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 },
-    };
-    const headers = { 'content-type': 'application/json' };
-    return { status: 200, statusText: 'OK', headers, data: JSON.stringify(data), config };
-  };
+  const http = timedAxios(({ hostname }, body) => latencyMs(hostname.replace('.test', ''), body));
   return createBalancer({
     logger: false,
     models: MODELS,
-    http: { axios: axios.create({ adapter }) },
+    http: { axios: http },
     ...config,
   });
 }

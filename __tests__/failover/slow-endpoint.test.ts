@@ -1,5 +1,5 @@
-import axios, { type AxiosAdapter } from 'axios';
 import { type AiBalancerError, createBalancer } from 'express-ai-balancer';
+import { timedAxios } from './timed-axios';
 
 const BODY = { model: 'm', messages: [{ role: 'user' as const, content: 'Where is my parcel?' }] };
 
@@ -8,26 +8,15 @@ afterEach(() => jest.useRealTimers());
 
 /** A balancer over one endpoint that takes this long for an answer. */
 function balancerOver(upstream: { latencyMs: number; calls: number }) {
-  const adapter: AxiosAdapter = async (config) => {
+  const http = timedAxios(() => {
     upstream.calls++;
-    await new Promise((resolve) => setTimeout(resolve, upstream.latencyMs));
-    const message = { role: 'assistant', content: 'Tomorrow.' };
-    const data = {
-      id: 'x',
-      object: 'chat.completion',
-      created: 1,
-      model: 'm',
-      choices: [{ index: 0, message, finish_reason: 'stop' }],
-      usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 },
-    };
-    const headers = { 'content-type': 'application/json' };
-    return { status: 200, statusText: 'OK', headers, data: JSON.stringify(data), config };
-  };
+    return upstream.latencyMs;
+  });
   return createBalancer({
     logger: false,
     hedge: false,
     endpoints: [{ name: 'only', model: 'm', baseURL: 'http://upstream.test/v1' }],
-    http: { axios: axios.create({ adapter }) },
+    http: { axios: http },
   });
 }
 

@@ -122,6 +122,7 @@ export function guardFaults(given: unknown): Fault[] {
 
 /** Says where a limit in US dollars that a guard doesn't have is set. */
 function withBudgetHint(fault: Fault): Fault {
+  if (fault.path.length > 1 && fault.path[0] !== 'guard') return fault;
   const option = fault.path.at(-1);
   if (option !== 'usdPerHour' && option !== 'usdPerMonth') return fault;
   const expected = `an option that a guard has; set budgets.perTenant.${option} of the balancer for this limit`;

@@ -37,8 +37,8 @@ function wholeTimeoutMs({ operation }: Call, { settings }: Pick<SlotEndpoint, 's
 }
 
 /**
- * Whether the attempt was ended before the deadline, only to leave time for another endpoint. False if the endpoint
- * answers no attempt at all: then it is to blame.
+ * Whether the attempt was ended before the deadline, only to leave time for another endpoint. Records such an attempt as
+ * unanswered, and returns false once the endpoint has answered no attempt for too long: then it is to blame.
  */
 function isEndedForAnother({ endpoint, startedAt, timeLimit, silenceMs, now }: EndedAttempt): boolean {
   if (!timeLimit) return false;

@@ -134,9 +134,11 @@ function budgetObstacle(plan: Plan, endpoint: Endpoint, options: AvailabilityOpt
   if (room.kind === 'reserved') return BUDGET_RESERVED;
   if (room.kind === 'unconfirmed')
     return {
-      kind: 'budget',
-      removedBy: `budget: the store of ${what} is unreachable, and this process may spend no more without it`,
-      waitMs: room.waitMs,
+      ...obstacle(
+        'budget',
+        `budget: the store of ${what} is unreachable, and this process may spend no more without it`,
+        room.waitMs,
+      ),
       isUnconfirmed: true,
     };
   const rest = allowsCheapest ? ', and a cheaper endpoint can serve the call' : '';

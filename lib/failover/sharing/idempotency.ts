@@ -29,14 +29,14 @@ export class Idempotency {
     if (digest === undefined) return this.#send(call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
     for (;;) {
-      const running = this.#running.get(name);
-      const isRunning = running?.run.isOpen === true;
-      const answer = isRunning ? undefined : this.#answers.get(name);
-      const known = isRunning ? running : answer;
+      const last = this.#running.get(name);
+      const running = last?.run.isOpen ? last : undefined;
+      const answer = running ? undefined : this.#answers.get(name);
+      const known = running ?? answer;
       if (known && known.digest !== digest) return keyReuseFailure();
       if (answer)
         return { kind: 'answer', data: answer.data, route: sharedReport(call, answer.route, 'replayed') };
-      const run = isRunning ? running.run : this.#start(name, digest, call);
+      const run = running?.run ?? this.#start(name, digest, call);
       const end = await run.join(call);
       if (!run.hasEndedTooEarly(call, end)) return end;
     }
